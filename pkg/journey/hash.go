@@ -1,0 +1,62 @@
+package journey
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"strings"
+)
+
+func cmpStrings(a, b string) int { return strings.Compare(a, b) }
+
+// digest hashes a row's fields, to see whether it differs from what was emitted.
+type digest struct{ buf []byte }
+
+func (d *digest) str(list ...string) {
+	for _, s := range list {
+		d.buf = binary.AppendUvarint(d.buf, uint64(len(s)))
+		d.buf = append(d.buf, s...)
+	}
+}
+
+func (d *digest) num(list ...int64) {
+	for _, n := range list {
+		d.buf = binary.AppendVarint(d.buf, n)
+	}
+}
+
+func (d *digest) sum() uint64 {
+	h := fnv.New64a()
+	h.Write(d.buf)
+	return h.Sum64()
+}
+
+// hash covers what readers see, less revision, emission time and liveness.
+func (t *Transition) hash() uint64 {
+	var d digest
+	d.str(t.From, t.To, t.Direction, t.Substage, t.TouchpointID, t.Identifier, t.SessionID, t.Channel,
+		t.CampaignSource, t.CampaignMedium, t.CampaignName, t.Model)
+	d.str(t.Skipped...)
+	d.num(int64(t.Seq), t.AtMillis)
+	if t.DwellMillis != nil {
+		d.num(*t.DwellMillis)
+	}
+	return d.sum()
+}
+
+// rowHash covers what readers see of a journey, less revision and liveness.
+func (j *Journey) rowHash() uint64 {
+	var d digest
+	d.str(j.ID, j.Status())
+	d.num(j.Start, j.End, int64(j.Touchpoints), int64(j.Business), int64(j.Sessions), j.RevenueMicros, int64(j.Fold.Stage),
+		int64(j.Fold.Substage), int64(j.Fold.Furthest), int64(j.Fold.Seq))
+	if j.Approximate {
+		d.num(1)
+	}
+	return d.sum()
+}
+
+// Published is the hash of the row as last emitted; it is part of the state.
+func (j *Journey) Published() uint64 { return j.published }
+
+// SetPublished restores what Published reported.
+func (j *Journey) SetPublished(h uint64) { j.published = h }

@@ -1,0 +1,326 @@
+package journey
+
+import (
+	"slices"
+)
+
+// MaxPoints is how many points a profile keeps. Beyond it the oldest are folded
+// into their journeys' bases; a touchpoint that arrives before the end of a base
+// is counted, but no longer moves stages, and the journey is flagged approximate.
+const MaxPoints = 4096
+
+// foldAway is how many points are folded into bases at once.
+const foldAway = MaxPoints / 2
+
+// Journey is a maximal run of a profile's customer touchpoints without a pause
+// longer than the journey gap, with the business touchpoints that fall into it.
+type Journey struct {
+	ID       string
+	Start    int64
+	End      int64
+	Minted   int64  // event time of the touchpoint the id came from; never changes
+	Absorbed []Void // journeys that merged into this one, by id; Into is not kept up
+
+	Touchpoints   uint64 // the customer's
+	Business      uint64 // the business's
+	Sessions      uint64
+	RevenueMicros int64 // of both
+	Fold          Fold
+	Live          bool // the newest change was live
+	Lapsed        bool // the gap has passed
+	Approximate   bool
+
+	Base    *Base    // what stands for points no longer kept; nil: nothing
+	Emitted []uint64 // hash of each transition as last emitted, by seq
+
+	published uint64 // hash of the row as last emitted
+}
+
+// Base is the folded beginning of a journey.
+type Base struct {
+	Fold          Fold
+	Start, End    int64
+	Through       OrderKey // of the last point folded in
+	Touchpoints   uint64
+	Business      uint64
+	Sessions      uint64
+	RevenueMicros int64
+	Ends          map[string]int64 // last time per identifier, to continue its sessions
+}
+
+// Status is converted once the goal's rule fired, else open until it lapses.
+func (j *Journey) Status() string {
+	switch {
+	case j.Fold.Converted:
+		return StatusConverted
+	case j.Lapsed:
+		return StatusLapsed
+	}
+	return StatusOpen
+}
+
+// Profile is the profile step's state of one customer.
+type Profile struct {
+	ID       string
+	Journeys []*Journey // by start
+
+	points []Point // by key
+	fresh  []Point // not yet folded in, in the order of arrival
+}
+
+// Restore adds stored points; they must be sorted by key before the first fold.
+func (p *Profile) Restore(points []Point) { p.points = append(p.points, points...) }
+
+// Points are the kept points by key. The caller must not change them.
+func (p *Profile) Points() []Point { return p.points }
+
+// Add takes in a point; Refold makes it count.
+func (p *Profile) Add(pt Point) { p.fresh = append(p.fresh, pt) }
+
+// Sort puts restored points in order.
+func (p *Profile) Sort() { slices.SortFunc(p.points, comparePoints) }
+
+func comparePoints(a, b Point) int { return a.Compare(b.OrderKey) }
+
+// ProfileChanges is what a Refold changed.
+type ProfileChanges struct {
+	Journeys    []*Journey // changed rows, by start
+	Voids       []Void     // journeys that are no more, by id
+	Transitions []Transition
+	Folded      []Point // points that went into a base: their rows can go
+}
+
+// Refold takes in the added points and recomputes the profile's journeys. Every
+// journey that changed is folded anew from its base; only rows that differ from
+// what was emitted before are returned. now closes journeys; it decides when a
+// status is published, never what it is in the end.
+func (p *Profile) Refold(m *Model, now int64) ProfileChanges {
+	var c ProfileChanges
+	fresh := p.fresh
+	p.fresh = nil
+	p.insert(fresh)
+	old := p.Journeys
+	p.Journeys = p.windows(m, fresh)
+	c.Voids, c.Transitions = p.settle(old)
+	for i, j := range p.Journeys {
+		c.Transitions = append(c.Transitions, p.fold(m, j, now, p.nextStart(i), fresh)...)
+		if h := j.rowHash(); h != j.published {
+			j.published = h
+			c.Journeys = append(c.Journeys, j)
+		}
+	}
+	c.Folded = p.compact(m)
+	return c
+}
+
+// insert adds points in order; one that a base already covers goes into the base.
+func (p *Profile) insert(fresh []Point) {
+	for _, pt := range fresh {
+		if j := p.covered(pt); j != nil {
+			j.Base.include(pt)
+			j.Approximate = true
+			continue
+		}
+		i, found := slices.BinarySearchFunc(p.points, pt, comparePoints)
+		if !found { // the device step sends each message once; a repeat changes nothing
+			p.points = slices.Insert(p.points, i, pt)
+		}
+	}
+}
+
+func (p *Profile) covered(pt Point) *Journey {
+	for _, j := range p.Journeys {
+		if j.Base != nil && j.Base.Start <= pt.Time && pt.Compare(j.Base.Through) <= 0 {
+			return j
+		}
+	}
+	return nil
+}
+
+// windows cuts the customer points, and the bases, into journeys. A window that
+// holds known journeys keeps the id of the earliest-starting one and absorbs the
+// others; a new one is minted from its first-arrived point.
+func (p *Profile) windows(m *Model, fresh []Point) []*Journey {
+	spans := p.spans()
+	var out []*Journey
+	for i := 0; i < len(spans); {
+		start, end := spans[i][0], spans[i][1]
+		for i++; i < len(spans) && spans[i][0] <= end+m.JourneyGap; i++ {
+			end = max(end, spans[i][1])
+		}
+		out = append(out, p.claim(start, end, fresh))
+	}
+	return out
+}
+
+// spans lists the customer points and the bases as intervals, by start.
+func (p *Profile) spans() [][2]int64 {
+	spans := make([][2]int64, 0, len(p.points)+len(p.Journeys))
+	for _, j := range p.Journeys {
+		if j.Base != nil {
+			spans = append(spans, [2]int64{j.Base.Start, j.Base.End})
+		}
+	}
+	bases := len(spans)
+	for i := range p.points {
+		if !p.points[i].Business {
+			spans = append(spans, [2]int64{p.points[i].Time, p.points[i].Time})
+		}
+	}
+	if bases > 0 {
+		slices.SortFunc(spans, func(a, b [2]int64) int { return int(min(1, max(-1, a[0]-b[0]))) })
+	}
+	return spans
+}
+
+// claim makes the journey of a window.
+func (p *Profile) claim(start, end int64, fresh []Point) *Journey {
+	var j *Journey
+	for _, old := range p.Journeys {
+		if old.End < start || old.Start > end {
+			continue
+		}
+		if j == nil {
+			j = old
+			continue
+		}
+		j.Absorbed = append(append(j.Absorbed, old.Absorbed...), Void{ID: old.ID, Minted: old.Minted})
+		slices.SortFunc(j.Absorbed, func(a, b Void) int { return cmpStrings(a.ID, b.ID) })
+		j.Base = mergeBases(j.Base, old.Base)
+		j.Approximate = j.Approximate || old.Approximate || old.Base != nil
+	}
+	if j == nil {
+		j = &Journey{}
+		for _, pt := range fresh {
+			if !pt.Business && start <= pt.Time && pt.Time <= end {
+				j.ID, j.Minted = mintID("journey", p.ID, pt.Identifier+"\x00"+pt.MessageID), pt.Time
+				break
+			}
+		}
+	}
+	j.Start, j.End = start, end
+	return j
+}
+
+// settle voids the journeys that are gone, and their transitions, and names the
+// survivor in all rows absorbed before, too.
+func (p *Profile) settle(old []*Journey) (voids []Void, gone []Transition) {
+	for _, o := range old {
+		if slices.Contains(p.Journeys, o) {
+			continue
+		}
+		for seq := range o.Emitted {
+			gone = append(gone, Transition{Profile: p.ID, JourneyID: o.ID, Seq: uint32(seq + 1), AtMillis: o.Minted, Status: StatusVoid})
+		}
+		into := ""
+		for _, j := range p.Journeys {
+			if i := slices.IndexFunc(j.Absorbed, func(v Void) bool { return v.ID == o.ID }); i >= 0 {
+				into = j.ID
+				for _, v := range j.Absorbed {
+					voids = append(voids, Void{ID: v.ID, Into: into, Minted: v.Minted})
+				}
+				break
+			}
+		}
+		if into == "" {
+			voids = append(voids, Void{ID: o.ID, Minted: o.Minted})
+		}
+	}
+	return lastVoids(voids), gone
+}
+
+func (p *Profile) nextStart(i int) int64 {
+	if i+1 < len(p.Journeys) {
+		return p.Journeys[i+1].Start
+	}
+	return 1<<63 - 1
+}
+
+// fold computes a journey from its base and points, and returns the transitions
+// that differ from what was emitted.
+func (p *Profile) fold(m *Model, j *Journey, now, next int64, fresh []Point) []Transition {
+	j.Fold = NewFold()
+	j.Touchpoints, j.Business, j.Sessions, j.RevenueMicros = 0, 0, 0, 0
+	ends := map[string]int64{}
+	done := 0 // transitions that the base has made final
+	if b := j.Base; b != nil {
+		j.Fold = b.Fold.Clone()
+		j.Touchpoints, j.Business, j.Sessions, j.RevenueMicros = b.Touchpoints, b.Business, b.Sessions, b.RevenueMicros
+		for id, at := range b.Ends {
+			ends[id] = at
+		}
+		done = int(b.Fold.Seq)
+	}
+	var changed []Transition
+	hashes := append([]uint64(nil), j.Emitted[:min(done, len(j.Emitted))]...)
+	for _, pt := range p.between(j.Start, min(j.End+m.JourneyGap, next-1)) {
+		j.count(pt, ends, m.SessionGap)
+		t, moved := m.Step(&j.Fold, &pt)
+		if !moved {
+			continue
+		}
+		t.Profile, t.JourneyID = p.ID, j.ID
+		h := t.hash()
+		if n := len(hashes); n >= len(j.Emitted) || j.Emitted[n] != h {
+			changed = append(changed, t)
+		}
+		hashes = append(hashes, h)
+	}
+	for seq := len(hashes); seq < len(j.Emitted); seq++ {
+		changed = append(changed, Transition{Profile: p.ID, JourneyID: j.ID, Seq: uint32(seq + 1), AtMillis: j.Minted, Status: StatusVoid})
+	}
+	j.Emitted = hashes
+	for _, pt := range fresh {
+		if j.Start <= pt.Time && pt.Time <= j.End {
+			j.Live = pt.Live
+		}
+	}
+	j.Lapsed = now > j.End+m.JourneyGap
+	return changed
+}
+
+// between are the points from start to end, both included, that belong to one
+// journey: the windows are further apart than the gap, and a business point
+// belongs to the latest journey started at or before it.
+func (p *Profile) between(start, end int64) []Point {
+	at := func(i int) func(Point, int64) int {
+		return func(pt Point, t int64) int {
+			if pt.Time < t {
+				return -1
+			}
+			return i
+		}
+	}
+	lo, _ := slices.BinarySearchFunc(p.points, start, at(1))
+	if end == 1<<63-1 {
+		return p.points[lo:]
+	}
+	hi, _ := slices.BinarySearchFunc(p.points, end+1, at(1))
+	return p.points[lo:max(lo, hi)]
+}
+
+// count adds a point to the journey's sums. A session is counted where one of
+// the identifier's points follows a pause longer than the session gap.
+func (j *Journey) count(pt Point, ends map[string]int64, sessionGap int64) {
+	j.RevenueMicros += pt.RevenueMicros
+	if pt.Business {
+		j.Business++
+		return
+	}
+	j.Touchpoints++
+	if last, ok := ends[pt.Identifier]; !ok || pt.Time > last+sessionGap {
+		j.Sessions++
+	}
+	ends[pt.Identifier] = pt.Time
+}
+
+// Due is the earliest time at which an open journey lapses; 0: none.
+func (p *Profile) Due(m *Model) int64 {
+	var due int64
+	for _, j := range p.Journeys {
+		if at := j.End + m.JourneyGap + 1; !j.Lapsed && (due == 0 || at < due) {
+			due = at
+		}
+	}
+	return due
+}

@@ -1,0 +1,96 @@
+package journey_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/cairnhq/cairn/pkg/journey"
+	"github.com/cairnhq/cairn/pkg/journey/journeytest"
+	"github.com/cairnhq/cairn/pkg/model"
+)
+
+// tables are what must be the same whatever the order. Owners are as the device
+// step sent them; the hand-off of history to a later user is not part of it yet.
+func tables() []string {
+	return []string{journeytest.PartSessions, journeytest.PartJourneys, journeytest.PartTransitions, journeytest.PartCounts}
+}
+
+// TestAnyHistoryGivesTheBatchAnswer: whatever arrives in whatever order, with
+// copies, split into any commits, with state lost and read back at each commit,
+// the tables are those of the batch computation over the same set.
+func TestAnyHistoryGivesTheBatchAnswer(t *testing.T) {
+	m, err := model.Builtin("shop")
+	require.NoError(t, err)
+	rapid.Check(t, func(rt *rapid.T) {
+		log := journeytest.GenHistory(rt, journeytest.GenConfig{
+			Model: m, Links: true, Others: true, Business: true, Duplicates: true, Disagree: true, SharedIDs: true, Backfill: true,
+		})
+		e := newEngine(m, rapid.IntRange(0, 5).Draw(rt, "commit every"), rapid.Bool().Draw(rt, "restart"))
+		requireBatch(rt, m, e, log)
+	})
+}
+
+// TestOrderAndCopiesDoNotMatter: the same set in another order, with other
+// copies, gives the same tables.
+func TestOrderAndCopiesDoNotMatter(t *testing.T) {
+	m, err := model.Builtin("shop")
+	require.NoError(t, err)
+	rapid.Check(t, func(rt *rapid.T) {
+		log := journeytest.GenHistory(rt, journeytest.GenConfig{Model: m, Business: true, Duplicates: true, SharedIDs: true})
+		now := clockAfter(log)
+		want := play(newEngine(m, 1, false), log, now)
+		got := play(newEngine(m, 3, true), journeytest.Permute(rt, log), now)
+		require.Empty(rt, journeytest.Diff(want, got, tables()...))
+	})
+}
+
+func play(e *engine, log []journey.Touchpoint, now int64) *journeytest.Answer {
+	for _, t := range log {
+		e.Apply(t)
+	}
+	return e.Finish(now)
+}
+
+// clockAfter is a time at which some sessions are closed and some are not.
+func clockAfter(log []journey.Touchpoint) int64 {
+	var now int64
+	for _, t := range log {
+		now = max(now, t.Time, t.Received)
+	}
+	return now + 1
+}
+
+func requireBatch(t require.TestingT, m *journey.Model, e *engine, log []journey.Touchpoint) {
+	now := clockAfter(log)
+	got := play(e, log, now)
+	owned := make([]journey.Touchpoint, len(log))
+	for i, tp := range log {
+		tp.Owner = got.Owners[journeytest.Point{Identifier: tp.Identifier, MessageID: tp.MessageID}]
+		owned[i] = tp
+	}
+	want := journeytest.BatchWith(journeytest.Options{Owners: journeytest.OwnersGiven}, m, owned, now)
+	require.Empty(t, journeytest.Diff(want, got, tables()...))
+}
+
+// TestLongProfilesStayExact: beyond MaxPoints the oldest points are folded into
+// a base; as long as nothing arrives before it, the answer is still the batch's.
+func TestLongProfilesStayExact(t *testing.T) {
+	m, err := model.Builtin("shop")
+	require.NoError(t, err)
+	events := []string{"page_viewed", "product_viewed", "cart_viewed", "order_completed", "product_used", "review_submitted"}
+	var log []journey.Touchpoint
+	for i := range 3 * journey.MaxPoints {
+		at := int64(1_700_000_000_000) + int64(i)*17*60_000
+		log = append(log, journey.Touchpoint{
+			MessageID: mid(i), Identifier: "user:u", UserID: "u", Type: "track", Event: events[(i*i+i/7)%len(events)],
+			Time: at, Received: at, Actor: journey.ActorCustomer, Channel: "web", RevenueMicros: int64(i),
+		})
+	}
+	requireBatch(t, m, newEngine(m, 500, true), log)
+}
+
+func mid(i int) string {
+	return string([]byte{'m', byte('a' + i/676%26), byte('a' + i/26%26), byte('a' + i%26), byte('0' + i%10), byte('0' + i/17576%10)})
+}

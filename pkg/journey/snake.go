@@ -1,0 +1,67 @@
+package journey
+
+import (
+	"strings"
+	"unicode"
+)
+
+// SnakeCase is the form in which event names compare (semantics D2): lower
+// case, words joined by single underscores. "Order Completed", "orderCompleted"
+// and "order-completed" all are order_completed. A name without a letter or a
+// digit is only trimmed. SnakeCase(SnakeCase(s)) is SnakeCase(s), and a name in
+// that form already is returned without an allocation.
+func SnakeCase(s string) string {
+	if isSnake(s) {
+		return s
+	}
+	runes := []rune(s)
+	var b strings.Builder
+	b.Grow(len(s) + 4)
+	gap := false // a separator was seen since the last word character
+	for i, r := range runes {
+		if !wordRune(r) {
+			gap = true
+			continue
+		}
+		if b.Len() > 0 && (gap || startsWord(runes, i)) {
+			b.WriteByte('_')
+		}
+		gap = false
+		b.WriteRune(unicode.ToLower(r))
+	}
+	if b.Len() == 0 {
+		return strings.TrimSpace(s)
+	}
+	return b.String()
+}
+
+// isSnake reports whether s is plain ASCII and already in snake case.
+func isSnake(s string) bool {
+	last := byte('_') // a leading underscore is not snake case
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
+		case c == '_' && last != '_':
+		default:
+			return false
+		}
+		last = c
+	}
+	return last != '_'
+}
+
+func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
+
+// startsWord reports whether the capital at i begins a word: after a small
+// letter or a digit ("orderCompleted"), or as the last of a run of capitals
+// that a small letter follows ("HTTPError").
+func startsWord(runes []rune, i int) bool {
+	if i == 0 || !unicode.IsUpper(runes[i]) || !wordRune(runes[i-1]) {
+		return false
+	}
+	if !unicode.IsUpper(runes[i-1]) {
+		return true
+	}
+	return i+1 < len(runes) && unicode.IsLower(runes[i+1])
+}

@@ -1,0 +1,66 @@
+package stream
+
+import (
+	"context"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Task is the processing of one input partition. The engine calls it from one
+// goroutine at a time, and tasks of different partitions in parallel.
+//
+// Within a transaction come Process and Tick in any number, then at most one
+// Flush, then either Committed or Rollback.
+type Task interface {
+	// Process takes in one record. An error stops the step: a record that cannot
+	// be used is the task's to reject, not to fail on.
+	Process(r *kgo.Record, out Output) error
+	// Due reports whether Tick has something to do, without doing it.
+	Due(now Clock) bool
+	// Tick lets time pass: it closes what has run out.
+	Tick(now Clock, out Output) error
+	// Flush writes what changed into the state and emits what the changes mean.
+	Flush(now Clock, out Output) error
+	// Committed tells that the transaction with the last Flush is committed.
+	Committed()
+	// Rollback tells that the transaction is aborted and the state is as it was
+	// before: everything decoded from it must be forgotten.
+	Rollback()
+}
+
+// Clock is the time as a task sees it. It decides when a status is published,
+// never what it is in the end.
+type Clock struct {
+	Wall     int64 // Unix ms
+	CaughtUp bool  // everything in the partition has been processed
+}
+
+// Output takes the records of the open transaction. It is safe for concurrent
+// use. A record that cannot be produced aborts the transaction.
+type Output interface {
+	Produce(r *kgo.Record)
+}
+
+// output produces into the session's transaction.
+type output struct {
+	ctx     context.Context //nolint:containedctx // lives as long as the step's loop
+	produce func(context.Context, *kgo.Record, func(*kgo.Record, error))
+}
+
+func (o output) Produce(r *kgo.Record) { o.produce(o.ctx, r, nil) }
+
+// partitioner puts changelog records where they say, and all others by the
+// murmur2 hash of their key, as Kafka's own clients do.
+type partitioner struct{ byKey, manual kgo.Partitioner }
+
+func newPartitioner() kgo.Partitioner {
+	return partitioner{kgo.StickyKeyPartitioner(nil), kgo.ManualPartitioner()}
+}
+
+func (p partitioner) ForTopic(topic string) kgo.TopicPartitioner {
+	if strings.HasSuffix(topic, ".changelog") {
+		return p.manual.ForTopic(topic)
+	}
+	return p.byKey.ForTopic(topic)
+}

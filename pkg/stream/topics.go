@@ -1,0 +1,171 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Topics, without the namespace.
+const (
+	TopicRaw              = "touchpoints.raw"
+	TopicRejected         = "touchpoints.rejected"
+	TopicLate             = "touchpoints.late"
+	TopicTouchpoints      = "touchpoints"
+	TopicSessions         = "sessions"
+	TopicIdentities       = "identities"
+	TopicJourneys         = "journeys"
+	TopicTransitions      = "transitions"
+	TopicFrictions        = "frictions"
+	TopicQuality          = "quality"
+	TopicDeviceChangelog  = "device.changelog"
+	TopicProfileChangelog = "profile.changelog"
+)
+
+// Consumer groups, without the namespace.
+const (
+	GroupDevice  = "device"
+	GroupProfile = "profile"
+	GroupSink    = "sink"
+)
+
+// Qualify is the full name of a topic or group in a namespace.
+func Qualify(namespace, name string) string { return namespace + "." + name }
+
+const day = 24 * 60 * 60 * 1000 // ms
+
+// topicConfig is what a topic needs beside its partitions.
+func topicConfig(name string, embedded bool) map[string]*string {
+	set := map[string]string{}
+	retain := func(days int64) { set["retention.ms"] = strconv.FormatInt(days*day, 10) }
+	switch name {
+	case TopicRaw:
+		retain(35)
+		set["message.timestamp.type"] = "LogAppendTime"
+	case TopicRejected, TopicLate:
+		retain(90)
+	case TopicTouchpoints:
+		retain(7)
+	case TopicSessions, TopicIdentities, TopicJourneys, TopicQuality:
+		set["cleanup.policy"] = "compact,delete"
+		retain(35)
+	case TopicTransitions, TopicFrictions:
+		retain(35)
+	case TopicDeviceChangelog, TopicProfileChangelog:
+		// Small segments: the active one is never compacted.
+		set["cleanup.policy"] = "compact"
+		set["segment.bytes"] = strconv.Itoa(64 << 20)
+		set["min.cleanable.dirty.ratio"] = "0.2"
+	}
+	if embedded { // kfake keeps the writer's timestamps, so age says nothing
+		delete(set, "message.timestamp.type")
+		if _, ok := set["retention.ms"]; ok {
+			set["retention.ms"] = "-1"
+		}
+	}
+	out := make(map[string]*string, len(set))
+	for k, v := range set {
+		out[k] = &v
+	}
+	return out
+}
+
+// AllTopics lists every topic of a namespace, without the prefix, in a fixed order.
+func AllTopics() []string {
+	return append([]string{TopicRaw}, DerivedTopics()...)
+}
+
+// DerivedTopics lists the topics that a rebuild makes anew from the raw topic.
+func DerivedTopics() []string {
+	return []string{
+		TopicRejected, TopicLate, TopicTouchpoints, TopicSessions, TopicIdentities, TopicJourneys,
+		TopicTransitions, TopicFrictions, TopicQuality, TopicDeviceChangelog, TopicProfileChangelog,
+	}
+}
+
+// TopicOptions says how to create topics.
+type TopicOptions struct {
+	Partitions  int32 // of touchpoints.raw, and of all others; default 6
+	Replication int16 // -1: the broker's default
+	Embedded    bool  // the broker is kfake: no retention by age
+}
+
+// EnsureTopics creates the namespace's missing topics and checks that the
+// derived topics have as many partitions as the raw topic: state is kept per
+// input partition, so a different count is an error.
+func EnsureTopics(ctx context.Context, cl *kgo.Client, namespace string, o TopicOptions) error {
+	if o.Partitions == 0 {
+		o.Partitions = 6
+	}
+	if o.Replication == 0 {
+		o.Replication = -1
+	}
+	adm := kadm.NewClient(cl)
+	names := AllTopics()
+	for _, name := range names {
+		full := Qualify(namespace, name)
+		res, err := adm.CreateTopic(ctx, o.Partitions, o.Replication, topicConfig(name, o.Embedded), full)
+		if err == nil {
+			err = res.Err
+		}
+		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+			return fmt.Errorf("create topic %s: %w", full, err)
+		}
+	}
+	full := make([]string, len(names))
+	for i, n := range names {
+		full[i] = Qualify(namespace, n)
+	}
+	details, err := adm.ListTopics(ctx, full...)
+	if err != nil {
+		return fmt.Errorf("describe topics: %w", err)
+	}
+	want := len(details[full[0]].Partitions)
+	for _, d := range details.Sorted() {
+		if d.Err != nil {
+			return fmt.Errorf("describe topic %s: %w", d.Topic, d.Err)
+		}
+		if len(d.Partitions) != want {
+			return fmt.Errorf("topic %s has %d partitions and %s has %d: they must be equal; delete %s to have it made anew (its content is derived)",
+				d.Topic, len(d.Partitions), full[0], want, d.Topic)
+		}
+	}
+	return nil
+}
+
+// DeleteDerived removes the derived topics and the steps' and the sink's
+// committed offsets: what a rebuild starts with.
+func DeleteDerived(ctx context.Context, cl *kgo.Client, namespace string) error {
+	adm := kadm.NewClient(cl)
+	var topics []string
+	for _, t := range DerivedTopics() {
+		topics = append(topics, Qualify(namespace, t))
+	}
+	sort.Strings(topics)
+	res, err := adm.DeleteTopics(ctx, topics...)
+	if err != nil {
+		return fmt.Errorf("delete derived topics: %w", err)
+	}
+	for _, r := range res.Sorted() {
+		if r.Err != nil && !errors.Is(r.Err, kerr.UnknownTopicOrPartition) {
+			return fmt.Errorf("delete topic %s: %w", r.Topic, r.Err)
+		}
+	}
+	groups := []string{Qualify(namespace, GroupDevice), Qualify(namespace, GroupProfile), Qualify(namespace, GroupSink)}
+	deleted, err := adm.DeleteGroups(ctx, groups...)
+	if err != nil {
+		return fmt.Errorf("delete groups: %w", err)
+	}
+	for _, r := range deleted.Sorted() {
+		if r.Err != nil && !errors.Is(r.Err, kerr.GroupIDNotFound) {
+			return fmt.Errorf("delete group %s: %w", r.Group, r.Err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,35 @@
+package wire
+
+// Record headers that cairn sets. Everything else in a header is the writer's.
+const (
+	// HeaderType marks a record that is not plain data but talk between steps:
+	// "copy" (a re-keyed raw record) on touchpoints.raw. Readers of data skip
+	// the types they do not know.
+	HeaderType = "cairn-type"
+	// HeaderOrigin is topic/partition/offset of the record a copy or a rejected
+	// record came from.
+	HeaderOrigin = "cairn-origin"
+	// HeaderReceivedAt is the arrival time of the original, Unix ms in decimal.
+	HeaderReceivedAt = "cairn-received-at"
+	// HeaderBackfill, with any value, waives the lateness horizon.
+	HeaderBackfill = "cairn-backfill"
+	// HeaderSource names the source of a record whose body cannot tell.
+	HeaderSource = "cairn-source"
+	// HeaderReason is the short reason of a rejected or late record, HeaderError
+	// the sentence for people.
+	HeaderReason = "cairn-reason"
+	HeaderError  = "cairn-error"
+	// HeaderEpoch is the rebuild epoch a copy was made in, decimal.
+	HeaderEpoch = "cairn-epoch"
+	// HeaderSchema names the record's schema and version, "touchpoint/1".
+	HeaderSchema = "cairn-schema"
+	// HeaderContentType is the media type of the value.
+	HeaderContentType = "content-type"
+)
+
+// Media types of values.
+const (
+	ContentProtobuf    = "application/x-protobuf"
+	ContentJSON        = "application/json"
+	ContentCloudEvents = "application/cloudevents+json"
+)

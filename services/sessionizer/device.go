@@ -1,0 +1,337 @@
+package sessionizer
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/cairnhq/cairn/pkg/enrich"
+	"github.com/cairnhq/cairn/pkg/journey"
+	"github.com/cairnhq/cairn/pkg/stream"
+	"github.com/cairnhq/cairn/pkg/wire"
+	"github.com/cairnhq/cairn/pkg/wire/wirepb"
+)
+
+// Values of the header cairn-type on touchpoints.raw.
+const (
+	typeCopy = "copy" // a record that was keyed or partitioned wrongly, keyed right
+	typeLink = "link" // another identifier was seen with a user
+)
+
+// maxDevices bounds the decoded states kept between transactions, per partition.
+const maxDevices = 50_000
+
+// deviceTask is the device step on one partition of touchpoints.raw: it reads,
+// de-duplicates, enriches, assigns sessions and owners, and re-keys.
+type deviceTask struct {
+	o         *Options
+	topics    topics
+	partition int32
+	count     int // partitions of touchpoints.raw
+	hash      kgo.TopicPartitioner
+	state     *stream.State
+	enricher  enrich.Enricher
+	met       *metrics
+
+	devices map[string]*deviceEntry
+	dirty   []*deviceEntry // in the order of their first change
+	quality *qualityBook
+	timers  timers
+	raw     wire.Raw
+	pb      wirepb.Touchpoint
+	tally   tally // of the open transaction
+}
+
+// deviceEntry is a decoded device and whether it is in dirty.
+type deviceEntry struct {
+	journey.Device
+	dirty bool
+}
+
+func newDeviceTask(o *Options, met *metrics, partition int32, count int, state *stream.State) (*deviceTask, error) {
+	t := &deviceTask{
+		o: o, topics: newTopics(o.Namespace), partition: partition, count: count, state: state, met: met,
+		hash:     kgo.StickyKeyPartitioner(nil).ForTopic(""),
+		enricher: enrich.Enricher{Secret: o.Secret},
+		devices:  map[string]*deviceEntry{},
+		quality:  newQualityBook(partition, state),
+	}
+	return t, t.loadTimers()
+}
+
+// Process implements stream.Task.
+func (t *deviceTask) Process(r *kgo.Record, out stream.Output) error {
+	h := readHeaders(r)
+	switch {
+	case h.typ == typeLink:
+		return t.link(r, &h)
+	case h.typ == typeCopy && h.epoch < t.state.Epoch():
+		return nil // made by an earlier epoch: this one makes its own
+	case h.typ != "" && h.typ != typeCopy:
+		return nil
+	}
+	in := wire.RawRecord{
+		Value: r.Value, Partition: r.Partition, Offset: r.Offset, Arrival: r.Timestamp.UnixMilli(),
+		Source: h.source, Backfill: h.backfill,
+	}
+	copied := h.typ == typeCopy
+	if copied {
+		in.Partition, in.Offset, in.Arrival = h.originPartition, h.originOffset, h.receivedAt
+	}
+	if err := wire.DecodeRaw(&in, &t.raw); err != nil {
+		return t.reject(r, &in, copied, err, out)
+	}
+	if want := t.hash.Partition(&kgo.Record{Key: []byte(t.raw.Key)}, t.count); !copied && (want != int(t.partition) || string(r.Key) != t.raw.Key) {
+		return t.rekey(r, &in, out)
+	}
+	return t.apply(r, copied, out)
+}
+
+// apply counts a touchpoint that is where it belongs.
+func (t *deviceTask) apply(r *kgo.Record, copied bool, out stream.Output) error {
+	tp := &t.raw.Touchpoint
+	t.enricher.Apply(tp)
+	d, err := t.device(tp.Identifier)
+	if err != nil {
+		return err
+	}
+	t.state.Observe(min(tp.Time, tp.Received))
+	outcome := d.Apply(tp, t.o.Model)
+	q, err := t.quality.at(tp.Received, tp.Source)
+	if err != nil {
+		return err
+	}
+	if !copied {
+		q.Accepted++
+	}
+	t.tally.accepted(copied)
+	switch outcome {
+	case journey.Duplicate:
+		q.Duplicates++
+		t.tally.duplicates++
+		return nil
+	case journey.Late:
+		q.Late++
+		t.tally.late++
+		wire.Touchpoint(&t.pb, tp)
+		out.Produce(&kgo.Record{
+			Topic: t.topics.late, Key: []byte(origin(tp)), Value: wire.Marshal(&t.pb), Headers: []kgo.RecordHeader{
+				{Key: wire.HeaderReason, Value: []byte("beyond_horizon")},
+				{Key: wire.HeaderSchema, Value: []byte(wire.SchemaTouchpoint)},
+			},
+		})
+		return nil
+	}
+	q.Touchpoints++
+	t.tally.touchpoints++
+	t.mark(d)
+	tp.Revision = t.state.NextRevision()
+	wire.Touchpoint(&t.pb, tp)
+	out.Produce(&kgo.Record{Topic: t.topics.touchpoints, Key: []byte(tp.Owner), Value: wire.Marshal(&t.pb), Headers: t.topics.touchpointHeaders})
+	t.linkOthers(tp, out)
+	return nil
+}
+
+func origin(tp *journey.Touchpoint) string {
+	return strconv.Itoa(int(tp.RawPartition)) + "/" + strconv.FormatInt(tp.RawOffset, 10)
+}
+
+// linkOthers tells the partitions of the touchpoint's further identifiers whose
+// they are.
+func (t *deviceTask) linkOthers(tp *journey.Touchpoint, out stream.Output) {
+	if tp.UserID == "" {
+		return
+	}
+	for i, id := range tp.Others {
+		rec := &wirepb.LinkRecord{Identifier: id, Link: &wirepb.Link{FromMs: tp.Time, MessageId: tp.MessageID, UserId: tp.UserID}}
+		out.Produce(&kgo.Record{
+			Topic: t.topics.raw, Key: []byte(t.raw.OtherKeys[i]), Value: wire.Marshal(rec),
+			Headers: []kgo.RecordHeader{
+				{Key: wire.HeaderType, Value: []byte(typeLink)},
+				{Key: wire.HeaderEpoch, Value: []byte(strconv.Itoa(int(t.state.Epoch())))},
+			},
+		})
+	}
+}
+
+// link takes in a link that another partition sent.
+func (t *deviceTask) link(r *kgo.Record, h *headers) error {
+	if h.epoch < t.state.Epoch() {
+		return nil
+	}
+	var rec wirepb.LinkRecord
+	if err := rec.UnmarshalVTUnsafe(r.Value); err != nil || rec.Link == nil {
+		return fmt.Errorf("link record: %w", errors.Join(err, errors.New("it is not one of cairn's; was it written by something else?")))
+	}
+	d, err := t.device(rec.Identifier)
+	if err != nil {
+		return err
+	}
+	d.AddLink(journey.Link{Time: rec.Link.FromMs, MessageID: rec.Link.MessageId, UserID: rec.Link.UserId}, t.o.Model)
+	t.mark(d)
+	return nil
+}
+
+// rekey sends a record that came to the wrong partition, or with a key that is
+// not its identifier, to where it belongs. Only the original counts as accepted.
+func (t *deviceTask) rekey(r *kgo.Record, in *wire.RawRecord, out stream.Output) error {
+	tp := &t.raw.Touchpoint
+	q, err := t.quality.at(tp.Received, tp.Source)
+	if err != nil {
+		return err
+	}
+	q.Accepted++
+	q.Rekeyed++
+	t.tally.accepted(false)
+	t.tally.rekeyed++
+	hs := []kgo.RecordHeader{
+		{Key: wire.HeaderType, Value: []byte(typeCopy)},
+		{Key: wire.HeaderEpoch, Value: []byte(strconv.Itoa(int(t.state.Epoch())))},
+		{Key: wire.HeaderOrigin, Value: []byte(originOf(r))},
+		{Key: wire.HeaderReceivedAt, Value: strconv.AppendInt(nil, in.Arrival, 10)},
+	}
+	for _, h := range r.Headers {
+		if h.Key == wire.HeaderBackfill || h.Key == wire.HeaderSource {
+			hs = append(hs, h)
+		}
+	}
+	out.Produce(&kgo.Record{Topic: t.topics.raw, Key: []byte(t.raw.Key), Value: r.Value, Headers: hs})
+	return nil
+}
+
+// reject keeps a record that cannot be read whole, with the reason.
+func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, copied bool, cause error, out stream.Output) error {
+	reason := wire.ReasonBadJSON
+	var raw *wire.RawError
+	if errors.As(cause, &raw) {
+		reason = raw.Reason
+	}
+	// The same minute and source as if it had been read, so that the sums agree.
+	q, err := t.quality.at(in.Arrival, in.Source)
+	if err != nil {
+		return err
+	}
+	if !copied {
+		q.Accepted++
+	}
+	q.Rejected++
+	t.tally.accepted(copied)
+	t.tally.rejected++
+	hs := []kgo.RecordHeader{
+		{Key: wire.HeaderReason, Value: []byte(reason)},
+		{Key: wire.HeaderError, Value: []byte(cause.Error())},
+		{Key: wire.HeaderOrigin, Value: []byte(originOf(r))},
+		{Key: wire.HeaderSource, Value: []byte(in.Source)},
+		{Key: wire.HeaderReceivedAt, Value: strconv.AppendInt(nil, in.Arrival, 10)},
+	}
+	out.Produce(&kgo.Record{Topic: t.topics.rejected, Key: []byte(originOf(r)), Value: r.Value, Headers: hs})
+	return nil
+}
+
+// device returns the decoded state of an identifier.
+func (t *deviceTask) device(identifier string) (*deviceEntry, error) {
+	if d, ok := t.devices[identifier]; ok {
+		return d, nil
+	}
+	d := &deviceEntry{}
+	d.Identifier = strings.Clone(identifier) // the caller's aliases a record
+	prefix := rowPrefix(tableDevice, d.Identifier)
+	err := t.state.Scan(prefix, func(key, value []byte) error {
+		switch key = key[len(prefix):]; key[0] {
+		case rowMeta:
+			return wire.DecodeDevice(value, &d.Device)
+		case rowHashes:
+			hashes, err := wire.DecodeHashes(value)
+			d.RestoreHashes(&journey.HashChunk{
+				Day: int32(binary.BigEndian.Uint32(key[1:])), Number: int32(binary.BigEndian.Uint32(key[5:])), Hashes: hashes,
+			})
+			return err
+		case rowSession:
+			s, err := wire.DecodeSession(value)
+			if err == nil {
+				d.Restore(s)
+			}
+			return err
+		}
+		return fmt.Errorf("state row of kind %q is unknown", key[0])
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", identifier, err)
+	}
+	t.devices[d.Identifier] = d
+	return d, nil
+}
+
+func (t *deviceTask) mark(d *deviceEntry) {
+	if !d.dirty {
+		d.dirty = true
+		t.dirty = append(t.dirty, d)
+	}
+}
+
+// Flush implements stream.Task.
+func (t *deviceTask) Flush(_ stream.Clock, out stream.Output) error {
+	for _, d := range t.dirty {
+		d.dirty = false
+		t.flushDevice(d, out)
+	}
+	t.dirty = t.dirty[:0]
+	t.quality.flush(t.topics.quality, out)
+	return nil
+}
+
+func (t *deviceTask) flushDevice(d *deviceEntry, out stream.Output) {
+	prefix := rowPrefix(tableDevice, d.Identifier)
+	c := d.TakeChanges()
+	for _, start := range c.Dropped {
+		t.state.Delete(sessionKey(prefix, start))
+	}
+	for _, s := range c.Sessions {
+		t.state.Put(sessionKey(prefix, s.Start), wire.EncodeSession(s))
+		rec := wire.Session(d.Identifier, s, t.state.NextRevision())
+		out.Produce(&kgo.Record{Topic: t.topics.sessions, Key: []byte(s.ID), Value: wire.Marshal(rec)})
+		if !s.Closed {
+			t.timers.add(s.End+t.o.Model.SessionGap+1, d.Identifier)
+		}
+	}
+	for _, v := range c.Voids {
+		rec := wire.VoidSession(d.Identifier, v, t.state.NextRevision())
+		out.Produce(&kgo.Record{Topic: t.topics.sessions, Key: []byte(v.ID), Value: wire.Marshal(rec)})
+	}
+	for _, h := range c.Hashes {
+		key := append(prefix[:len(prefix):len(prefix)], rowHashes)
+		key = binary.BigEndian.AppendUint32(key, uint32(h.Day))
+		key = binary.BigEndian.AppendUint32(key, uint32(h.Number))
+		t.state.Put(key, wire.EncodeHashes(h))
+	}
+	if c.Links {
+		t.state.Put(append(prefix[:len(prefix):len(prefix)], rowMeta), wire.EncodeDevice(&d.Device))
+	}
+	if c.Ownership {
+		rec := wire.Identity(d.Identifier, &d.Ownership, t.state.NextRevision())
+		out.Produce(&kgo.Record{Topic: t.topics.identities, Key: []byte(d.Identifier), Value: wire.Marshal(rec)})
+	}
+}
+
+// Committed implements stream.Task.
+func (t *deviceTask) Committed() {
+	t.timers.commit()
+	t.met.device(&t.tally)
+	t.tally = newTally()
+	if len(t.devices) > maxDevices {
+		clear(t.devices)
+	}
+}
+
+// Rollback implements stream.Task.
+func (t *deviceTask) Rollback() {
+	clear(t.devices)
+	t.dirty = t.dirty[:0]
+	t.tally = newTally()
+	t.timers.rollback()
+	t.quality.reset()
+}

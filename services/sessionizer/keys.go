@@ -1,0 +1,112 @@
+package sessionizer
+
+import (
+	"encoding/binary"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/cairnhq/cairn/pkg/stream"
+	"github.com/cairnhq/cairn/pkg/wire"
+)
+
+// Tables of the state: the first byte of a row's key.
+const (
+	tableDevice  = 'd'
+	tableProfile = 'p'
+	tableQuality = 'q'
+)
+
+// Rows of a device or profile: the byte behind its name.
+const (
+	rowMeta     = 'a'
+	rowHashes   = 'h'
+	rowSession  = 's'
+	rowJourneys = 'j'
+	rowPoints   = 'p'
+)
+
+// rowPrefix begins the keys of one device's or profile's rows. The length keeps
+// names apart whatever bytes they hold.
+func rowPrefix(table byte, name string) []byte {
+	b := make([]byte, 0, len(name)+16)
+	b = append(b, table)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(name)))
+	return append(b, name...)
+}
+
+// nameIn is the device's or profile's name in a row's key.
+func nameIn(key []byte) (name string, rest []byte) {
+	n := int(binary.BigEndian.Uint16(key[1:]))
+	return string(key[3 : 3+n]), key[3+n:]
+}
+
+// appendTime appends a time so that byte order is time order.
+func appendTime(b []byte, ms int64) []byte {
+	return binary.BigEndian.AppendUint64(b, uint64(ms)^(1<<63))
+}
+
+func sessionKey(prefix []byte, start int64) []byte {
+	return appendTime(append(prefix[:len(prefix):len(prefix)], rowSession), start)
+}
+
+// topics are the full names of what the steps write.
+type topics struct {
+	raw, rejected, late, touchpoints, sessions, identities, journeys, transitions, quality string
+	touchpointHeaders                                                                      []kgo.RecordHeader
+}
+
+func newTopics(ns string) topics {
+	q := func(name string) string { return stream.Qualify(ns, name) }
+	return topics{
+		raw: q(stream.TopicRaw), rejected: q(stream.TopicRejected), late: q(stream.TopicLate),
+		touchpoints: q(stream.TopicTouchpoints), sessions: q(stream.TopicSessions),
+		identities: q(stream.TopicIdentities), journeys: q(stream.TopicJourneys),
+		transitions: q(stream.TopicTransitions), quality: q(stream.TopicQuality),
+		touchpointHeaders: []kgo.RecordHeader{{Key: wire.HeaderSchema, Value: []byte(wire.SchemaTouchpoint)}},
+	}
+}
+
+// headers are those of a raw record that cairn knows.
+type headers struct {
+	typ             string
+	source          string
+	backfill        bool
+	epoch           uint32
+	receivedAt      int64
+	originPartition int32
+	originOffset    int64
+}
+
+func readHeaders(r *kgo.Record) headers {
+	var h headers
+	for _, kv := range r.Headers {
+		switch kv.Key {
+		case wire.HeaderType:
+			h.typ = string(kv.Value)
+		case wire.HeaderSource:
+			h.source = string(kv.Value)
+		case wire.HeaderBackfill:
+			h.backfill = true
+		case wire.HeaderEpoch:
+			n, _ := strconv.ParseUint(string(kv.Value), 10, 32)
+			h.epoch = uint32(n)
+		case wire.HeaderReceivedAt:
+			h.receivedAt, _ = strconv.ParseInt(string(kv.Value), 10, 64)
+		case wire.HeaderOrigin:
+			parts := strings.Split(string(kv.Value), "/")
+			if len(parts) == 3 {
+				p, _ := strconv.ParseInt(parts[1], 10, 32)
+				h.originPartition = int32(p)
+				h.originOffset, _ = strconv.ParseInt(parts[2], 10, 64)
+			}
+		}
+	}
+	return h
+}
+
+// originOf is topic/partition/offset of a record.
+func originOf(r *kgo.Record) string {
+	return r.Topic + "/" + strconv.Itoa(int(r.Partition)) + "/" + strconv.FormatInt(r.Offset, 10)
+}

@@ -1,0 +1,73 @@
+package sessionizer
+
+import (
+	"math"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics count what committed transactions did. An aborted one counts nothing.
+type metrics struct {
+	accepted    prometheus.Counter
+	outcomes    *prometheus.CounterVec
+	transitions prometheus.Counter
+	age         prometheus.Histogram
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{
+		accepted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cairn_sessionizer_accepted_total", Help: "Raw records taken in, re-keyed copies aside.",
+		}),
+		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cairn_sessionizer_outcomes_total",
+			Help: "What became of raw records: accepted = touchpoint + duplicate + rejected + late; rekeyed ones came to the wrong partition first.",
+		}, []string{"outcome"}),
+		transitions: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cairn_sessionizer_transitions_total", Help: "Stage transitions emitted, revisions and voids included.",
+		}),
+		age: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "cairn_sessionizer_commit_age_seconds",
+			Help:    "From the arrival of the oldest touchpoint of a transaction to its commit in the profile step.",
+			Buckets: []float64{.05, .1, .2, .3, .5, .75, 1, 2, 5, 15, 60, 300, 3600},
+		}),
+	}
+	for _, o := range []string{"touchpoint", "duplicate", "rejected", "late", "rekeyed"} {
+		m.outcomes.WithLabelValues(o)
+	}
+	if reg != nil {
+		reg.MustRegister(m.accepted, m.outcomes, m.transitions, m.age)
+	}
+	return m
+}
+
+// tally is what one partition did in the open transaction.
+type tally struct {
+	acceptedN, touchpoints, duplicates, rejected, late, rekeyed, transitions uint64
+	oldest                                                                   int64 // arrival, Unix ms
+}
+
+func newTally() tally { return tally{oldest: math.MaxInt64} }
+
+func (t *tally) accepted(copied bool) {
+	if !copied {
+		t.acceptedN++
+	}
+}
+
+func (m *metrics) device(t *tally) {
+	m.accepted.Add(float64(t.acceptedN))
+	for outcome, n := range map[string]uint64{
+		"touchpoint": t.touchpoints, "duplicate": t.duplicates, "rejected": t.rejected, "late": t.late, "rekeyed": t.rekeyed,
+	} {
+		m.outcomes.WithLabelValues(outcome).Add(float64(n))
+	}
+}
+
+func (m *metrics) profile(t *tally) {
+	m.transitions.Add(float64(t.transitions))
+	if t.oldest != math.MaxInt64 {
+		m.age.Observe(float64(time.Now().UnixMilli()-t.oldest) / 1000)
+	}
+}

@@ -1,0 +1,374 @@
+package sessionizer_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/cairnhq/cairn/pkg/model"
+	"github.com/cairnhq/cairn/pkg/stream"
+	"github.com/cairnhq/cairn/pkg/testbed"
+	"github.com/cairnhq/cairn/pkg/wire"
+	"github.com/cairnhq/cairn/pkg/wire/wirepb"
+	"github.com/cairnhq/cairn/services/sessionizer"
+)
+
+func TestMain(m *testing.M) { testbed.Main(m) }
+
+// rig is a namespace on some Kafka, with helpers to run steps in it.
+type rig struct {
+	t       *testing.T
+	cluster stream.Cluster
+	ns      string
+	cl      *kgo.Client
+}
+
+func newRig(t *testing.T, cluster stream.Cluster, ns string) *rig {
+	t.Helper()
+	cl, err := stream.NewClient(cluster, "test", nil, nil)
+	require.NoError(t, err)
+	t.Cleanup(cl.Close)
+	require.NoError(t, stream.EnsureTopics(t.Context(), cl, ns, stream.TopicOptions{Partitions: 3, Replication: 1}))
+	return &rig{t, cluster, ns, cl}
+}
+
+func fakeRig(t *testing.T) *rig { return newRig(t, testbed.Fake(t), "shop") }
+
+// start runs a sessionizer until stop is called.
+func (r *rig) start(change ...func(*sessionizer.Options)) (stop func() error) {
+	r.t.Helper()
+	m, err := model.Builtin("shop")
+	require.NoError(r.t, err)
+	log := zap.NewNop()
+	if os.Getenv("CAIRN_TEST_LOG") != "" {
+		log = zaptest.NewLogger(r.t)
+	}
+	o := sessionizer.Options{
+		Namespace: r.ns, Cluster: r.cluster, Model: m, InstanceID: "test", CommitInterval: 20 * time.Millisecond, Log: log,
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	s, err := sessionizer.New(r.t.Context(), o)
+	require.NoError(r.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	stopped := false
+	stop = func() error {
+		if stopped {
+			return nil
+		}
+		stopped = true
+		cancel()
+		return <-done
+	}
+	r.t.Cleanup(func() { _ = stop() })
+	return stop
+}
+
+func (r *rig) produce(recs ...*kgo.Record) {
+	r.t.Helper()
+	for _, rec := range recs {
+		rec.Topic = stream.Qualify(r.ns, stream.TopicRaw)
+	}
+	require.NoError(r.t, r.cl.ProduceSync(r.t.Context(), recs...).FirstErr())
+}
+
+// settle waits until the steps have committed everything there is.
+func (r *rig) settle() {
+	r.t.Helper()
+	adm := kadm.NewClient(r.cl)
+	pairs := map[string]string{stream.GroupDevice: stream.TopicRaw, stream.GroupProfile: stream.TopicTouchpoints}
+	quiet := 0
+	require.Eventually(r.t, func() bool {
+		for group, topic := range pairs {
+			topic = stream.Qualify(r.ns, topic)
+			offsets, err := adm.FetchOffsets(r.t.Context(), stream.Qualify(r.ns, group))
+			if err != nil {
+				return false
+			}
+			read := r.read(topic)
+			for _, rec := range read {
+				if o, ok := offsets.Lookup(topic, rec.Partition); !ok || o.At <= rec.Offset {
+					quiet = 0
+					return false
+				}
+			}
+		}
+		quiet++
+		return quiet > 1
+	}, time.Minute, 50*time.Millisecond)
+}
+
+// read returns the committed records of a topic.
+func (r *rig) read(topic string) []*kgo.Record {
+	r.t.Helper()
+	adm := kadm.NewClient(r.cl)
+	ends, err := adm.ListCommittedOffsets(r.t.Context(), topic)
+	require.NoError(r.t, err)
+	from := map[int32]kgo.Offset{}
+	left := map[int32]int64{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 {
+			from[o.Partition], left[o.Partition] = kgo.NewOffset().At(0), o.Offset
+		}
+	})
+	if len(from) == 0 {
+		return nil
+	}
+	cl, err := stream.NewClient(r.cluster, "reader", nil, nil, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}))
+	require.NoError(r.t, err)
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
+	defer cancel()
+	var out []*kgo.Record
+	for len(left) > 0 {
+		fetches := cl.PollFetches(ctx)
+		require.NoError(r.t, fetches.Err0())
+		for rec := range fetches.RecordsAll() {
+			if !rec.Attrs.IsControl() {
+				out = append(out, rec)
+			}
+			if rec.Offset+1 >= left[rec.Partition] {
+				delete(left, rec.Partition)
+			}
+		}
+	}
+	return out
+}
+
+func (r *rig) derived(topic string) []*kgo.Record { return r.read(stream.Qualify(r.ns, topic)) }
+
+// sessions are the newest rows, voids aside, as identifier/start/end/count.
+func (r *rig) sessions() map[string]int {
+	rows := map[string]*wirepb.Session{}
+	for _, rec := range r.derived(stream.TopicSessions) {
+		s := &wirepb.Session{}
+		require.NoError(r.t, s.UnmarshalVTUnsafe(rec.Value))
+		if have := rows[s.SessionId]; have == nil || have.Revision < s.Revision {
+			rows[s.SessionId] = s
+		}
+	}
+	out := map[string]int{}
+	for _, s := range rows {
+		if s.Status != "void" {
+			out[fmt.Sprintf("%s %d-%d n=%d", s.Identifier, s.StartedMs, s.EndedMs, s.Touchpoints)]++
+		}
+	}
+	return out
+}
+
+func (r *rig) quality() (sum wirepb.Quality) {
+	rows := map[string]*wirepb.Quality{}
+	for _, rec := range r.derived(stream.TopicQuality) {
+		q := &wirepb.Quality{}
+		require.NoError(r.t, q.UnmarshalVTUnsafe(rec.Value))
+		if have := rows[string(rec.Key)]; have == nil || have.Revision < q.Revision {
+			rows[string(rec.Key)] = q
+		}
+	}
+	for _, q := range rows {
+		sum.Accepted += q.Accepted
+		sum.Touchpoints += q.Touchpoints
+		sum.Duplicates += q.Duplicates
+		sum.Rejected += q.Rejected
+		sum.Late += q.Late
+		sum.Rekeyed += q.Rekeyed
+	}
+	return sum
+}
+
+var t0 = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+
+// raw is a raw record of a visitor, minutes after t0, arriving at once.
+func raw(id, message string, minutes float64, event string) *kgo.Record {
+	at := t0.Add(time.Duration(minutes * float64(time.Minute)))
+	body, _ := json.Marshal(map[string]any{
+		"messageId": message, "type": "track", "event": event, "anonymousId": id,
+		"timestamp": at.Format(time.RFC3339Nano), "receivedAt": at.Format(time.RFC3339Nano),
+	})
+	return &kgo.Record{Key: []byte(id), Value: body}
+}
+
+func TestSessionsSurviveDisorderAndCopies(t *testing.T) {
+	r := fakeRig(t)
+	r.start()
+	r.produce(raw("a", "1", 0, "x"), raw("a", "3", 40, "x"), raw("b", "1", 5, "x"))
+	r.settle()
+	r.produce(raw("a", "2", 20, "x"), raw("a", "1", 0, "x"), raw("a", "1", 3, "x")) // merges; two copies
+	r.settle()
+	require.Equal(t, map[string]int{
+		fmt.Sprintf("anonymous:a %d-%d n=3", t0.UnixMilli(), t0.Add(40*time.Minute).UnixMilli()):                  1,
+		fmt.Sprintf("anonymous:b %d-%d n=1", t0.Add(5*time.Minute).UnixMilli(), t0.Add(5*time.Minute).UnixMilli()): 1,
+	}, r.sessions())
+	q := r.quality()
+	require.Equal(t, [6]uint64{6, 4, 2, 0, 0, 0}, [6]uint64{q.Accepted, q.Touchpoints, q.Duplicates, q.Rejected, q.Late, q.Rekeyed})
+}
+
+func TestWronglyKeyedRecordsAreRekeyedOnce(t *testing.T) {
+	r := fakeRig(t)
+	r.start()
+	wrongKey := raw("a", "1", 0, "x")
+	wrongKey.Key = []byte("something else")
+	noKey := raw("a", "2", 1, "x")
+	noKey.Key = nil
+	r.produce(wrongKey, noKey, raw("a", "3", 2, "x"))
+	r.settle()
+	require.Len(t, r.sessions(), 1)
+	q := r.quality()
+	require.Equal(t, [3]uint64{3, 3, 2}, [3]uint64{q.Accepted, q.Touchpoints, q.Rekeyed})
+}
+
+func TestBadRecordsAreKeptWholeAndNeverStopTheLoop(t *testing.T) {
+	r := fakeRig(t)
+	r.start()
+	bad := map[string]string{
+		`{"messageId": "1", "type": "track",`:                                       wire.ReasonBadJSON,
+		`[1, 2]`:                                                                    wire.ReasonBadJSON,
+		`{"messageId": "2", "type": "dance", "anonymousId": "a"}`:                   wire.ReasonBadType,
+		`{"messageId": "3", "type": "track", "event": "e", "anonymousId": "null"}`:  wire.ReasonNoIdentifier,
+		`{"messageId": "4", "type": "page", "anonymousId": "a", "timestamp": "eh"}`: wire.ReasonBadTime,
+		`{"type": "page", "anonymousId": "a", "actor": "robot"}`:                    wire.ReasonBadActor,
+	}
+	for body := range bad {
+		r.produce(&kgo.Record{Key: []byte("a"), Value: []byte(body)})
+	}
+	r.produce(raw("a", "ok", 0, "x"))
+	r.settle()
+	require.Len(t, r.sessions(), 1)
+	got := map[string]string{}
+	for _, rec := range r.derived(stream.TopicRejected) {
+		for _, h := range rec.Headers {
+			if h.Key == wire.HeaderReason {
+				got[string(rec.Value)] = string(h.Value)
+			}
+		}
+	}
+	require.Equal(t, bad, got)
+	q := r.quality()
+	require.Equal(t, [3]uint64{uint64(len(bad) + 1), 1, uint64(len(bad))}, [3]uint64{q.Accepted, q.Touchpoints, q.Rejected})
+}
+
+func TestLateGoesToItsTopicUnlessItIsABackfill(t *testing.T) {
+	r := fakeRig(t)
+	r.start()
+	late := raw("a", "1", 0, "x")
+	body := map[string]any{}
+	require.NoError(t, json.Unmarshal(late.Value, &body))
+	body["receivedAt"] = t0.Add(31 * 24 * time.Hour).Format(time.RFC3339)
+	late.Value, _ = json.Marshal(body)
+	body["messageId"] = "2"
+	value, _ := json.Marshal(body)
+	backfill := &kgo.Record{Key: late.Key, Value: value, Headers: []kgo.RecordHeader{{Key: wire.HeaderBackfill, Value: []byte("1")}}}
+	r.produce(late, backfill)
+	r.settle()
+	require.Len(t, r.derived(stream.TopicLate), 1)
+	require.Len(t, r.sessions(), 1)
+	q := r.quality()
+	require.Equal(t, [3]uint64{2, 1, 1}, [3]uint64{q.Accepted, q.Touchpoints, q.Late})
+}
+
+func TestJourneyTransitionsAreCloudEvents(t *testing.T) {
+	r := fakeRig(t)
+	r.start()
+	r.produce(raw("a", "1", 0, "ad_click"), raw("a", "2", 10, "Checkout Started"), raw("a", "3", 12, "Order Completed"))
+	r.settle()
+	var path []string
+	for _, rec := range r.derived(stream.TopicTransitions) {
+		var tr wire.Transition
+		require.NoError(t, wire.DecodeTransition(rec.Value, &tr))
+		require.Equal(t, "anonymous:a", tr.Profile)
+		path = append(path, strconv.Itoa(int(tr.Seq))+" "+tr.From+">"+tr.To)
+	}
+	require.Subset(t, path, []string{"1 >awareness", "2 awareness>decision", "3 decision>purchase"})
+}
+
+// history is a random but reproducible stream of raw records.
+func history(seed uint64, n int) []*kgo.Record {
+	rnd := rand.New(rand.NewPCG(seed, 7))
+	events := []string{"page_viewed", "product_viewed", "checkout_started", "order_completed"}
+	var out []*kgo.Record
+	for i := range n {
+		id := "v" + strconv.Itoa(rnd.IntN(40))
+		out = append(out, raw(id, "m"+strconv.Itoa(i), float64(rnd.IntN(60*24)), events[rnd.IntN(len(events))]))
+		if rnd.IntN(10) == 0 {
+			out = append(out, out[rnd.IntN(len(out))])
+		}
+	}
+	rnd.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	for i, r := range out { // records are changed by producing: copies need their own
+		c := *r
+		out[i] = &c
+	}
+	return out
+}
+
+// oracle computes what sessions() must be, from the records alone.
+func oracle(t *testing.T, recs []*kgo.Record) map[string]int {
+	t.Helper()
+	seen := map[string]bool{}
+	times := map[string][]int64{}
+	for _, rec := range recs {
+		var b struct{ MessageID, AnonymousID, Timestamp string }
+		require.NoError(t, json.Unmarshal(rec.Value, &b))
+		if seen[b.AnonymousID+"/"+b.MessageID] {
+			continue
+		}
+		seen[b.AnonymousID+"/"+b.MessageID] = true
+		at, err := time.Parse(time.RFC3339Nano, b.Timestamp)
+		require.NoError(t, err)
+		times[b.AnonymousID] = append(times[b.AnonymousID], at.UnixMilli())
+	}
+	return cutAtGaps(times)
+}
+
+// TestCrashesChangeNothing stops the steps without warning, again and again, in
+// the middle of the stream, and loses their state each time.
+func TestCrashesChangeNothing(t *testing.T) {
+	r := fakeRig(t)
+	recs := history(1, 3000)
+	for chunk := range 6 {
+		stop := r.start()
+		r.produce(recs[chunk*len(recs)/6 : (chunk+1)*len(recs)/6]...)
+		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond) // wherever it happens to be
+		require.NoError(t, stop())
+	}
+	r.start()
+	r.settle()
+	require.Equal(t, oracle(t, recs), r.sessions())
+	q := r.quality()
+	require.Equal(t, uint64(len(recs)), q.Accepted)
+	require.Equal(t, q.Accepted, q.Touchpoints+q.Duplicates)
+}
+
+// TestInstancesShareTheWork moves partitions between three instances while the
+// stream flows.
+func TestInstancesShareTheWork(t *testing.T) {
+	r := fakeRig(t)
+	recs := history(2, 3000)
+	as := func(id string) func(*sessionizer.Options) {
+		return func(o *sessionizer.Options) { o.InstanceID, o.MaxRestarts = id, 10 }
+	}
+	r.start(as("one"))
+	r.produce(recs[:1000]...)
+	stop := r.start(as("two"))
+	r.produce(recs[1000:2000]...)
+	r.start(as("three"))
+	r.produce(recs[2000:]...)
+	require.NoError(t, stop())
+	r.settle()
+	require.Equal(t, oracle(t, recs), r.sessions())
+}
