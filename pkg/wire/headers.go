@@ -27,6 +27,13 @@ const (
 	HeaderContentType = "content-type"
 )
 
+// Values of HeaderType.
+const (
+	TypeCopy  = "copy"  // touchpoints.raw: a record that was keyed or partitioned wrongly, keyed right
+	TypeLink  = "link"  // touchpoints.raw: another identifier was seen with a user
+	TypeEpoch = "epoch" // quality: a rebuild is complete
+)
+
 // Media types of values.
 const (
 	ContentProtobuf    = "application/x-protobuf"

@@ -16,12 +16,6 @@ import (
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
 )
 
-// Values of the header cairn-type on touchpoints.raw.
-const (
-	typeCopy = "copy" // a record that was keyed or partitioned wrongly, keyed right
-	typeLink = "link" // another identifier was seen with a user
-)
-
 // maxDevices bounds the decoded states kept between transactions, per partition.
 const maxDevices = 50_000
 
@@ -67,18 +61,18 @@ func newDeviceTask(o *Options, met *metrics, partition int32, count int, state *
 func (t *deviceTask) Process(r *kgo.Record, out stream.Output) error {
 	h := readHeaders(r)
 	switch {
-	case h.typ == typeLink:
+	case h.typ == wire.TypeLink:
 		return t.link(r, &h)
-	case h.typ == typeCopy && h.epoch < t.state.Epoch():
+	case h.typ == wire.TypeCopy && h.epoch < t.state.Epoch():
 		return nil // made by an earlier epoch: this one makes its own
-	case h.typ != "" && h.typ != typeCopy:
+	case h.typ != "" && h.typ != wire.TypeCopy:
 		return nil
 	}
 	in := wire.RawRecord{
 		Value: r.Value, Partition: r.Partition, Offset: r.Offset, Arrival: r.Timestamp.UnixMilli(),
 		Source: h.source, Backfill: h.backfill,
 	}
-	copied := h.typ == typeCopy
+	copied := h.typ == wire.TypeCopy
 	if copied {
 		in.Partition, in.Offset, in.Arrival = h.originPartition, h.originOffset, h.receivedAt
 	}
@@ -151,7 +145,7 @@ func (t *deviceTask) linkOthers(tp *journey.Touchpoint, out stream.Output) {
 		out.Produce(&kgo.Record{
 			Topic: t.topics.raw, Key: []byte(t.raw.OtherKeys[i]), Value: wire.Marshal(rec),
 			Headers: []kgo.RecordHeader{
-				{Key: wire.HeaderType, Value: []byte(typeLink)},
+				{Key: wire.HeaderType, Value: []byte(wire.TypeLink)},
 				{Key: wire.HeaderEpoch, Value: []byte(strconv.Itoa(int(t.state.Epoch())))},
 			},
 		})
@@ -189,7 +183,7 @@ func (t *deviceTask) rekey(r *kgo.Record, in *wire.RawRecord, out stream.Output)
 	t.tally.accepted(false)
 	t.tally.rekeyed++
 	hs := []kgo.RecordHeader{
-		{Key: wire.HeaderType, Value: []byte(typeCopy)},
+		{Key: wire.HeaderType, Value: []byte(wire.TypeCopy)},
 		{Key: wire.HeaderEpoch, Value: []byte(strconv.Itoa(int(t.state.Epoch())))},
 		{Key: wire.HeaderOrigin, Value: []byte(originOf(r))},
 		{Key: wire.HeaderReceivedAt, Value: strconv.AppendInt(nil, in.Arrival, 10)},

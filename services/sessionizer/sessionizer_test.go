@@ -171,7 +171,8 @@ func (r *rig) sessions() map[string]int {
 	return out
 }
 
-func (r *rig) quality() (sum wirepb.Quality) {
+func (r *rig) quality() *wirepb.Quality {
+	sum := &wirepb.Quality{}
 	rows := map[string]*wirepb.Quality{}
 	for _, rec := range r.derived(stream.TopicQuality) {
 		q := &wirepb.Quality{}

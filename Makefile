@@ -1,0 +1,90 @@
+# cairn: "make help" lists the targets. README.md says what a machine needs for which.
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+WEB     := services/console/web
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X github.com/cairnhq/cairn/services/cairn/internal/cli.version=$(VERSION)
+
+# Packages without a goroutine: no race to detect there, and their long property tests run several times faster
+# without the detector. Everything else is tested with it.
+PURE := ./pkg/journey/... ./pkg/wire/... ./pkg/model/... ./pkg/enrich/... ./schemas/...
+
+# More flags for "go test", as in: make test GOTESTFLAGS='-run Late -v'
+GOTESTFLAGS ?=
+TIMEOUT     ?= 12m
+SKIPS       := $(CURDIR)/bin/skipped-tests.txt
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/' | expand -t 14
+
+.PHONY: deps
+deps: ## fetch what building and testing need, each only if missing
+	@deployments/local/deps
+
+.PHONY: build
+build: ## build bin/cairn
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/cairn ./services/cairn
+
+# The engine that "up" and "demo" run. Costs nothing once it is there.
+.PHONY: engine
+engine:
+	@go run ./deployments/local clickhouse
+
+.PHONY: demo
+demo: build engine ## run a shop's week through everything, print its journey map, check it
+	bin/cairn demo
+
+.PHONY: up
+up: build engine ## run everything on this machine (make up DATA=DIR: with its data in DIR)
+	bin/cairn up $(if $(DATA),--data '$(DATA)')
+
+# Tests with the race detector need a C compiler; without one they run all the same, and say so.
+RACE = $$(command -v gcc cc clang >/dev/null 2>&1 && echo -race)
+
+.PHONY: test
+test: ## run all tests, the race detector on where there are goroutines; lists what was skipped
+	@mkdir -p bin && rm -f $(SKIPS)
+	@[[ -n "$(RACE)" ]] || echo 'test: no C compiler, so the race detector stays off ("make deps" as root installs gcc)' >&2
+	pure=$$(go list $(PURE) | paste -sd' ')
+	others=$$(go list ./... | grep -vxF "$$(tr ' ' '\n' <<<"$$pure")" | paste -sd' ')
+	status=0
+	export CAIRN_TEST_SKIPS=$(SKIPS)
+	go test -timeout $(TIMEOUT) $(GOTESTFLAGS) $$pure || status=1
+	go test -timeout $(TIMEOUT) $(RACE) $(GOTESTFLAGS) $$others || status=1
+	if [[ -s $(SKIPS) ]]; then echo 'skipped tests:'; sed 's/^/  /' $(SKIPS); fi
+	exit $$status
+
+.PHONY: check
+check: $(WEB)/node_modules/.package-lock.json ## format, vet, staticcheck, tidy go.mod, generated files up to date
+	@unformatted=$$(go tool gofumpt -l $$(go list -f '{{.Dir}}' ./...))
+	if [[ -n $$unformatted ]]; then printf 'not formatted; run "go tool gofumpt -w" on:\n%s\n' "$$unformatted"; exit 1; fi
+	echo 'vet'; go vet ./...
+	echo 'staticcheck'; go tool staticcheck ./...
+	echo 'go.mod'; go mod tidy -diff
+	echo 'web'; npm --prefix $(WEB) run --silent check
+	echo 'generated files'; deployments/local/generated-clean
+
+.PHONY: generate
+generate: $(WEB)/node_modules/.package-lock.json ## make the generated files anew: Protobuf code, the web page
+	go run ./schemas/proto/gen cairn/v1/records.proto
+	npm --prefix $(WEB) run --silent build
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
+	npm --prefix $(WEB) ci --no-audit --no-fund
+
+.PHONY: bench
+bench: build engine ## print start time, idle memory and throughput
+	deployments/local/footprint bin/cairn
+	go test -run '^$$' -bench . -benchmem $(GOTESTFLAGS) ./...
+
+.PHONY: clean
+clean: ## remove what the other targets made here; the engines in the user's cache folder stay
+	rm -rf bin coverage $(WEB)/node_modules services/collector/testdata/node/node_modules
+
+# Each recipe is one shell script.
+.ONESHELL:

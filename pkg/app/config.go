@@ -1,0 +1,131 @@
+// Package app is what a cairn process is made of around its services: the
+// configuration, the run group with signals, and waiting for what it depends on.
+package app
+
+import (
+	"time"
+
+	"github.com/cairnhq/cairn/pkg/stream"
+)
+
+// Config is everything that can be set, by cairn.yaml (the yaml names),
+// by environment (CAIRN_ and the path in upper case: CAIRN_KAFKA_BROKERS) or by
+// flag. Load fills it; it is not changed afterwards.
+type Config struct {
+	Namespace       string        `yaml:"namespace" help:"prefix of topics and groups, name of the ClickHouse databases; one tenant"`
+	Data            string        `yaml:"data" help:"folder for this instance's state; one process at a time"`
+	Model           string        `yaml:"model" help:"journey model file; empty: the built-in shop model"`
+	StartupTimeout  time.Duration `yaml:"startup_timeout" help:"how long to wait for Kafka and ClickHouse at start"`
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" help:"how long each part may take to stop"`
+	Log             Log           `yaml:"log"`
+	Kafka           Kafka         `yaml:"kafka"`
+	ClickHouse      ClickHouse    `yaml:"clickhouse"`
+	Collector       Collector     `yaml:"collector"`
+	Console         Console       `yaml:"console"`
+	Admin           Admin         `yaml:"admin"`
+	Sessionizer     Sessionizer   `yaml:"sessionizer"`
+	Sink            Sink          `yaml:"sink"`
+	Monitor         Monitor       `yaml:"monitor"`
+	Identity        Identity      `yaml:"identity"`
+
+	origins map[string]Origin
+}
+
+// Log settings.
+type Log struct {
+	Level  string `yaml:"level" help:"debug, info, warn or error"`
+	Format string `yaml:"format" help:"auto (console on a terminal, else json), json or console"`
+}
+
+// Kafka says where Kafka is and how topics are made.
+type Kafka struct {
+	stream.Cluster `yaml:",inline"`
+	Partitions     int32 `yaml:"partitions" help:"partitions of topics that do not exist yet"`
+	Replication    int16 `yaml:"replication" help:"replicas of topics that do not exist yet; -1: the broker's default"`
+}
+
+// ClickHouse says where ClickHouse is.
+type ClickHouse struct {
+	DSN string `yaml:"dsn" help:"clickhouse://user:password@host:9000/database"`
+}
+
+// Collector settings.
+type Collector struct {
+	Addr      string     `yaml:"addr" help:"host:port of the HTTP front doors"`
+	WriteKeys []WriteKey `yaml:"write_keys" help:"who may write, and as which source; in the environment KEY:SOURCE,KEY:SOURCE"`
+	Limits    Limits     `yaml:"limits"`
+}
+
+// WriteKey lets an application write as a source.
+type WriteKey struct {
+	Key    string `yaml:"key"`
+	Source string `yaml:"source"`
+}
+
+// Limits of the collector's input.
+type Limits struct {
+	EventBytes int `yaml:"event_bytes" help:"largest event"`
+	BatchBytes int `yaml:"batch_bytes" help:"largest request body, decompressed"`
+}
+
+// Console settings.
+type Console struct {
+	Addr string `yaml:"addr" help:"host:port of the query API and the web UI"`
+}
+
+// Admin settings.
+type Admin struct {
+	Addr string `yaml:"addr" help:"host:port of health and metrics; empty: the service's own port on loopback"`
+}
+
+// Sessionizer settings.
+type Sessionizer struct {
+	CommitInterval time.Duration `yaml:"commit_interval" help:"time between transactions"`
+	Steps          []string      `yaml:"steps" help:"which steps to run: device, profile"`
+}
+
+// Sink settings.
+type Sink struct {
+	BatchRows     int           `yaml:"batch_rows" help:"rows that make an insert at once"`
+	FlushInterval time.Duration `yaml:"flush_interval" help:"time after which fewer rows are inserted too"`
+}
+
+// Monitor settings.
+type Monitor struct {
+	PollInterval time.Duration `yaml:"poll_interval" help:"time between looks at the lag"`
+	MaxLag       time.Duration `yaml:"max_lag" help:"lag from which a group is called lagging"`
+}
+
+// Identity settings.
+type Identity struct {
+	Secret string `yaml:"secret" help:"key of the HMAC that email addresses and phone numbers are stored as"`
+}
+
+// Defaults are the values of everything that nobody set. Addresses are on
+// loopback: reaching out to the network is a decision. Secrets have none.
+func Defaults() Config {
+	return Config{
+		Namespace:       "cairn",
+		Data:            "cairn-data",
+		StartupTimeout:  time.Minute,
+		ShutdownTimeout: 20 * time.Second,
+		Log:             Log{Level: "info", Format: "auto"},
+		Kafka: Kafka{
+			Cluster:     stream.Cluster{Brokers: []string{"127.0.0.1:19092"}},
+			Partitions:  6,
+			Replication: -1,
+		},
+		ClickHouse:  ClickHouse{DSN: "clickhouse://127.0.0.1:19000/cairn"},
+		Collector:   Collector{Addr: "127.0.0.1:8080", Limits: Limits{EventBytes: 32 << 10, BatchBytes: 500 << 10}},
+		Console:     Console{Addr: "127.0.0.1:8081"},
+		Sessionizer: Sessionizer{CommitInterval: 200 * time.Millisecond, Steps: []string{"device", "profile"}},
+		Sink:        Sink{BatchRows: 50_000, FlushInterval: time.Second},
+		Monitor:     Monitor{PollInterval: 5 * time.Second, MaxLag: time.Minute},
+	}
+}
+
+// secretKeys are the settings that print redacts and that may come from a file
+// named by CAIRN_..._FILE.
+func secretKeys() []string {
+	return []string{"clickhouse.dsn", "collector.write_keys", "identity.secret", "kafka.sasl.password"}
+}

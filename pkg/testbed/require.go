@@ -1,0 +1,62 @@
+package testbed
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+)
+
+// Environment that the tests read.
+const (
+	envKafka          = "CAIRN_TEST_KAFKA"
+	envClickHouse     = "CAIRN_TEST_CLICKHOUSE"
+	envClickHouseHTTP = "CAIRN_TEST_CLICKHOUSE_HTTP"
+	envRequire        = "CAIRN_TEST_REQUIRE" // "all": what is missing fails the test
+	envData           = "CAIRN_TEST_DATA"    // a folder of real data sets
+	envSkips          = "CAIRN_TEST_SKIPS"   // a file to which the reasons of skipped tests are appended
+)
+
+// Require fails the test if CAIRN_TEST_REQUIRE=all, and skips it otherwise: what it needs is not here. Tests
+// call it for needs that testbed does not know, as a browser.
+func Require(t testing.TB, reason string) {
+	t.Helper()
+	if os.Getenv(envRequire) == "all" {
+		t.Fatalf("%s=all, and %s", envRequire, reason)
+	}
+	Skip(t, reason)
+}
+
+// Skip skips the test and sees to it that the reason is printed even where "go test" swallows it: "make test"
+// shows the file that CAIRN_TEST_SKIPS names.
+func Skip(t testing.TB, reason string) {
+	t.Helper()
+	if path := os.Getenv(envSkips); path != "" {
+		if err := appendLine(path, t.Name()+": "+reason); err != nil {
+			t.Logf("note the skipped test in %s: %v", path, err)
+		}
+	}
+	t.Skip(reason)
+}
+
+// appendLine adds a line to a file that several test binaries write: one write call in append mode is whole.
+func appendLine(path, line string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(f, line)
+	return errors.Join(err, f.Close())
+}
+
+// namespace is a new name, fit for topics and databases.
+func namespace(t testing.TB) string {
+	t.Helper()
+	var raw [5]byte
+	if _, err := rand.Read(raw[:]); err != nil {
+		t.Fatalf("random namespace: %v", err)
+	}
+	return "t" + hex.EncodeToString(raw[:])
+}

@@ -1,0 +1,38 @@
+package warehouse
+
+import (
+	"errors"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
+
+// dataError says whether a code means that ClickHouse refuses a value, whoever
+// sends it and whenever. Every other error may pass: a server that is away, out
+// of memory or read-only, a table that someone altered by hand and will repair.
+func dataError(code int32) bool {
+	switch code {
+	case 6, // CANNOT_PARSE_TEXT
+		27,  // CANNOT_PARSE_INPUT_ASSERTION_FAILED
+		38,  // CANNOT_PARSE_DATE
+		41,  // CANNOT_PARSE_DATETIME
+		69,  // ARGUMENT_OUT_OF_BOUND
+		70,  // CANNOT_CONVERT_TYPE
+		72,  // CANNOT_PARSE_NUMBER
+		117, // INCORRECT_DATA
+		128, // TOO_LARGE_ARRAY_SIZE
+		131, // TOO_LARGE_STRING_SIZE
+		321, // VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+		349, // CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN
+		407, // DECIMAL_OVERFLOW
+		469: // VIOLATED_CONSTRAINT
+		return true
+	}
+	return false
+}
+
+// IsDataError says whether ClickHouse refused an insert because of a row in it,
+// so that repeating it is in vain and the row must be found and set aside.
+func IsDataError(err error) bool {
+	var e *clickhouse.Exception
+	return errors.As(err, &e) && dataError(e.Code)
+}

@@ -1,0 +1,62 @@
+-- A session belongs to its identifier for good; whose identifier it was is
+-- answered for the moment the session began.
+CREATE OR REPLACE VIEW {{.DB}}_bi.v_sessions
+(
+    session_id       String COMMENT 'Stable id',
+    identifier       String COMMENT 'Whose session, kind:value',
+    profile          String COMMENT 'Customer by today''s identity, kind:value',
+    started_at       DateTime64(3, 'UTC') COMMENT 'First touchpoint',
+    ended_at         DateTime64(3, 'UTC') COMMENT 'Last touchpoint',
+    duration_seconds Float64 COMMENT 'From the first to the last touchpoint',
+    touchpoints      UInt64 COMMENT 'Customer touchpoints',
+    status           LowCardinality(String) COMMENT 'open or closed',
+    channel          LowCardinality(String) COMMENT 'Channel of the first touchpoint',
+    last_channel     LowCardinality(String) COMMENT 'Channel of the last touchpoint',
+    source           LowCardinality(String) COMMENT 'Source of the first touchpoint',
+    landing_page     String COMMENT 'Path of the first page',
+    exit_page        String COMMENT 'Path of the last page',
+    referrer         String COMMENT 'Referrer of the first touchpoint',
+    campaign_source  LowCardinality(String) COMMENT 'utm_source',
+    campaign_medium  LowCardinality(String) COMMENT 'utm_medium',
+    campaign_name    LowCardinality(String) COMMENT 'utm_campaign',
+    revenue          Decimal(18, 6) COMMENT 'In units of the touchpoints'' currency',
+    is_bot           Bool COMMENT 'A robot''s session',
+    live             Bool COMMENT 'false: changed by a late or backfilled touchpoint'
+)
+AS
+WITH
+    (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device') AS device_epoch,
+    arrayLast(m -> m.from_at <= s.started_at, i.map).user_id AS linked
+SELECT
+    s.session_id AS session_id,
+    s.identifier AS identifier,
+    multiIf(i.frozen OR empty(i.map), s.identifier,
+            linked != '', concat('user:', linked),
+            concat('user:', i.map[1].user_id)) AS profile,
+    s.started_at AS started_at,
+    s.ended_at AS ended_at,
+    (toUnixTimestamp64Milli(s.ended_at) - toUnixTimestamp64Milli(s.started_at)) / 1000 AS duration_seconds,
+    s.touchpoints AS touchpoints,
+    s.status AS status,
+    s.channel AS channel,
+    s.last_channel AS last_channel,
+    s.source AS source,
+    s.landing_page AS landing_page,
+    s.exit_page AS exit_page,
+    s.referrer AS referrer,
+    s.campaign_source AS campaign_source,
+    s.campaign_medium AS campaign_medium,
+    s.campaign_name AS campaign_name,
+    CAST(toDecimal128(s.revenue_micros, 6) / 1000000 AS Decimal(18, 6)) AS revenue,
+    s.is_bot AS is_bot,
+    s.live AS live
+FROM {{.DB}}.sessions AS s FINAL
+LEFT JOIN
+(
+    SELECT identifier, map, frozen
+    FROM {{.DB}}.identities FINAL
+    WHERE bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device')
+) AS i ON i.identifier = s.identifier
+WHERE s.status != 'void' AND bitShiftRight(s.revision, 40) >= device_epoch
+SETTINGS join_use_nulls = 0 -- a reader's own setting would turn unmatched rows into nulls
+COMMENT 'Sessions: touchpoints of one identifier with no pause longer than the inactivity gap';

@@ -1,0 +1,121 @@
+-- Everything that can change after a touchpoint was written is resolved here:
+--   profile     its own user, else its identifier's owner at that moment
+--   session_id  the survivor, where its session was merged (void rows name the
+--               final survivor, so one step is enough)
+--   journey_id  the profile's latest journey started at or before it; a business
+--               touchpoint may follow the last customer touchpoint by the gap
+--   stage       the last transition of that journey at or before it. Transitions
+--               of one millisecond count as one, the last of them.
+CREATE OR REPLACE VIEW {{.DB}}_bi.v_touchpoints
+(
+    message_id        String COMMENT 'Unique together with identifier',
+    identifier        String COMMENT 'Primary identifier, kind:value',
+    profile           String COMMENT 'Customer by today''s identity, kind:value',
+    user_id           String COMMENT 'User id the touchpoint itself carries, empty if none',
+    session_id        String COMMENT 'Session that holds it now, empty for business touchpoints',
+    journey_id        String COMMENT 'Journey that holds it, empty if none',
+    type              LowCardinality(String) COMMENT 'track, page, screen, identify, group or alias',
+    event             LowCardinality(String) COMMENT 'Event name in snake case',
+    channel           LowCardinality(String) COMMENT 'How the customer and the business met',
+    actor             LowCardinality(String) COMMENT 'customer or business',
+    source            LowCardinality(String) COMMENT 'Site, app or till that emitted it',
+    event_time        DateTime64(3, 'UTC') COMMENT 'When it happened',
+    received_at       DateTime64(3, 'UTC') COMMENT 'When it arrived',
+    stage             String COMMENT 'Stage of the journey at that moment, empty before the first',
+    substage          String COMMENT 'Substage of the journey at that moment',
+    page_url          String COMMENT 'Full address of the page',
+    page_path         String COMMENT 'Path of the page',
+    page_title        String COMMENT 'Title of the page',
+    referrer          String COMMENT 'Address of the page before',
+    campaign_source   LowCardinality(String) COMMENT 'utm_source',
+    campaign_medium   LowCardinality(String) COMMENT 'utm_medium',
+    campaign_name     LowCardinality(String) COMMENT 'utm_campaign',
+    campaign_term     LowCardinality(String) COMMENT 'utm_term',
+    campaign_content  LowCardinality(String) COMMENT 'utm_content',
+    locale            LowCardinality(String) COMMENT 'Language tag',
+    revenue           Decimal(18, 6) COMMENT 'In units of currency',
+    currency          LowCardinality(String) COMMENT 'ISO 4217',
+    is_bot            Bool COMMENT 'A robot''s touchpoint',
+    is_asset          Bool COMMENT 'An image, script or style sheet, not a page',
+    is_time_corrected Bool COMMENT 'The clock of the device was off, the event time was corrected',
+    is_backfill       Bool COMMENT 'Came in by an import of the past',
+    live              Bool COMMENT 'false: late or backfilled, not happening when it arrived',
+    properties        String COMMENT 'JSON object, empty if none'
+)
+AS
+WITH (SELECT argMax(journey_gap_ms, revision) FROM {{.DB}}.models) AS journey_gap_ms
+SELECT
+    t.message_id AS message_id,
+    t.identifier AS identifier,
+    t.profile AS profile,
+    t.user_id AS user_id,
+    t.session_id AS session_id,
+    if(j.journey_id != '' AND toUnixTimestamp64Milli(t.event_time)
+           <= toUnixTimestamp64Milli(j.ended_at) + if(t.actor = 'business', journey_gap_ms, 0),
+       j.journey_id, '') AS journey_id,
+    t.type AS type,
+    t.event AS event,
+    t.channel AS channel,
+    t.actor AS actor,
+    t.source AS source,
+    t.event_time AS event_time,
+    t.received_at AS received_at,
+    if(journey_id != '' AND s.journey_id = journey_id, s.stage, '') AS stage,
+    if(journey_id != '' AND s.journey_id = journey_id, s.substage, '') AS substage,
+    t.page_url AS page_url,
+    t.page_path AS page_path,
+    t.page_title AS page_title,
+    t.referrer AS referrer,
+    t.campaign_source AS campaign_source,
+    t.campaign_medium AS campaign_medium,
+    t.campaign_name AS campaign_name,
+    t.campaign_term AS campaign_term,
+    t.campaign_content AS campaign_content,
+    t.locale AS locale,
+    CAST(toDecimal128(t.revenue_micros, 6) / 1000000 AS Decimal(18, 6)) AS revenue,
+    t.currency AS currency,
+    CAST(bitTest(t.flags, 0) AS Bool) AS is_bot,
+    CAST(bitTest(t.flags, 1) AS Bool) AS is_asset,
+    CAST(bitTest(t.flags, 2) OR bitTest(t.flags, 3) AS Bool) AS is_time_corrected,
+    CAST(bitTest(t.flags, 4) AS Bool) AS is_backfill,
+    CAST(NOT bitTest(t.flags, 5) AS Bool) AS live,
+    t.properties AS properties
+FROM
+(
+    SELECT
+        p.* EXCEPT (session_id),
+        if(v.merged_into != '', v.merged_into, p.session_id) AS session_id,
+        arrayLast(m -> (m.from_at, m.message_id) <= (p.event_time, p.message_id), i.map).user_id AS linked,
+        multiIf(p.user_id != '', concat('user:', p.user_id),
+                i.frozen OR empty(i.map), p.identifier,
+                linked != '', concat('user:', linked),
+                concat('user:', i.map[1].user_id)) AS profile
+    FROM
+    (
+        SELECT * FROM {{.DB}}.touchpoints FINAL
+        WHERE bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device')
+    ) AS p
+    LEFT JOIN
+    (
+        SELECT identifier AS map_of, map, frozen FROM {{.DB}}.identities FINAL
+        WHERE bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device')
+    ) AS i ON i.map_of = p.identifier
+    LEFT JOIN
+    (
+        SELECT session_id AS void_id, merged_into FROM {{.DB}}.sessions FINAL
+        WHERE status = 'void'
+          AND bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device')
+    ) AS v ON v.void_id = p.session_id
+) AS t
+ASOF LEFT JOIN
+(
+    SELECT profile, started_at, ended_at, journey_id FROM {{.DB}}_bi.v_journeys
+) AS j ON j.profile = t.profile AND j.started_at <= t.event_time
+ASOF LEFT JOIN
+(
+    SELECT profile, at, argMax(journey_id, seq) AS journey_id, argMax(to_stage, seq) AS stage, argMax(substage, seq) AS substage
+    FROM {{.DB}}_bi.v_transitions
+    GROUP BY profile, at
+) AS s ON s.profile = t.profile AND s.at <= t.event_time
+SETTINGS join_use_nulls = 0 -- a reader's own setting would turn unmatched rows into nulls
+COMMENT 'Touchpoints with the profile, session, journey and stage they belong to today';

@@ -1,0 +1,13 @@
+-- Stage conversion by the day a stage was entered, over all time.
+CREATE OR REPLACE VIEW {{.DB}}_bi.v_stage_funnel_daily
+(
+  day Date COMMENT 'Day (UTC) on which the stage was entered or passed over',
+  stage String COMMENT 'Stage of the journey model',
+  stage_order UInt8 COMMENT 'Position of the stage in the model; sort by it',
+  profiles UInt64 COMMENT 'Unique profiles that entered or passed over the stage on that day, without robots',
+  went_on UInt64 COMMENT 'Those of them whose journey reached a later stage afterwards, on whatever day',
+  conversion Nullable(Float64) COMMENT 'went_on / profiles, 0 to 1; recent days can still rise. NULL: last stage'
+) AS
+SELECT day, stage, stage_order, profiles, went_on, conversion
+FROM {{.DB}}_api.stage_funnel_daily(from = '1900-01-01 00:00:00.000', to = '2299-01-01 00:00:00.000')
+COMMENT 'Stage conversion by day of entry';

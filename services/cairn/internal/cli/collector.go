@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cairnhq/cairn/pkg/app"
+	"github.com/cairnhq/cairn/services/collector"
+)
+
+func newCollector(sh *shell) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "collector", Short: "Run the HTTP front doors: SDKs, webhooks -> touchpoints.raw", Args: exactly(0, ""),
+		Example: `  CAIRN_COLLECTOR_WRITE_KEYS=KEY:shop cairn collector --addr 0.0.0.0:8080 --kafka broker:9092`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := sh.newProcess(cmd.Context(), cmd, "127.0.0.1:9101")
+			if err != nil {
+				return err
+			}
+			if err := p.serveCollector(cmd.Context(), "--addr"); err != nil {
+				return err
+			}
+			return p.run(cmd.Context())
+		},
+	}
+	setting(cmd.Flags(), "addr", "collector.addr")
+	kafkaFlags(cmd.Flags())
+	serviceFlags(cmd.Flags())
+	return cmd
+}
+
+// serveCollector adds a collector that listens at collector.addr, which is set
+// by the given flag.
+func (p *process) serveCollector(ctx context.Context, flag string) error {
+	if err := p.cfg.Require("collector.write_keys"); err != nil {
+		return err
+	}
+	ln, err := app.Listen(ctx, flag, p.cfg.Collector.Addr)
+	if err != nil {
+		return err
+	}
+	var keys []collector.WriteKey
+	for _, k := range p.cfg.Collector.WriteKeys {
+		keys = append(keys, collector.WriteKey{Key: k.Key, Source: k.Source})
+	}
+	p.serve("collector", []dependency{needsKafka(p.cfg, true)}, func(ctx context.Context) (service, error) {
+		return collector.New(ctx, collector.Options{
+			Namespace: p.cfg.Namespace, Cluster: p.cfg.Kafka.Cluster, Listener: ln, WriteKeys: keys,
+			MaxEventBytes: p.cfg.Collector.Limits.EventBytes, MaxBatchBytes: p.cfg.Collector.Limits.BatchBytes,
+			ShutdownTimeout: p.stopTimeout(), Log: p.log, Registerer: p.reg,
+		})
+	})
+	return nil
+}

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"github.com/cairnhq/cairn/pkg/app"
+	"github.com/cairnhq/cairn/pkg/stream"
+)
+
+// dependency is something a service cannot start without.
+type dependency struct {
+	name  string // in /readyz
+	where string // in messages
+	try   func(context.Context) error
+	gate  *app.Gate
+}
+
+func (d dependency) await(ctx context.Context, p *process) error {
+	last := ""
+	return app.WaitFor(ctx, p.cfg.StartupTimeout, d.name+" at "+d.where, d.gate.Track(func(ctx context.Context) error {
+		err := d.try(ctx)
+		if err != nil && err.Error() != last { // once per reason, not per try
+			last = err.Error()
+			p.log.Warn("waiting for "+d.name, zap.String("at", d.where), zap.Error(err))
+		}
+		return err
+	}))
+}
+
+// needsKafka waits for the brokers and, with topics, makes the namespace's
+// missing topics.
+func needsKafka(cfg *app.Config, topics bool) dependency {
+	return dependency{name: "kafka", where: strings.Join(cfg.Kafka.Brokers, ","), try: func(ctx context.Context) error {
+		cl, err := stream.NewClient(cfg.Kafka.Cluster, "startup", nil, nil)
+		if err != nil {
+			return app.Permanent(err)
+		}
+		defer cl.Close()
+		if err := cl.Ping(ctx); err != nil {
+			return shorten(err)
+		}
+		if !topics {
+			return nil
+		}
+		err = stream.EnsureTopics(ctx, cl, cfg.Namespace, stream.TopicOptions{
+			Partitions: cfg.Kafka.Partitions, Replication: cfg.Kafka.Replication,
+		})
+		if err != nil && !passes(err) {
+			return app.Permanent(err)
+		}
+		return err
+	}}
+}
+
+// passes says whether an error of Kafka may go away by itself.
+func passes(err error) bool {
+	var ne net.Error
+	return kerr.IsRetriable(err) || kgo.IsRetryableBrokerErr(err) || errors.As(err, &ne) ||
+		errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kgo.ErrClientClosed)
+}
+
+// shorten keeps of a dial error what an operator needs: the client wraps it in
+// advice for programmers.
+func shorten(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op
+	}
+	return err
+}
+
+// needsClickHouse waits for the server of clickhouse.dsn. The database of the
+// DSN need not exist yet.
+func needsClickHouse(cfg *app.Config) dependency {
+	return dependency{name: "clickhouse", where: clickhouseHost(cfg), try: func(ctx context.Context) error {
+		o, err := clickhouse.ParseDSN(cfg.ClickHouse.DSN)
+		if err != nil {
+			return app.Permanent(fmt.Errorf("clickhouse.dsn: %w", err))
+		}
+		o.Auth.Database = ""
+		conn, err := clickhouse.Open(o)
+		if err != nil {
+			return app.Permanent(fmt.Errorf("clickhouse.dsn: %w", err))
+		}
+		defer conn.Close()
+		return conn.Ping(ctx)
+	}}
+}
+
+// clickhouseHost is the DSN without what may be secret.
+func clickhouseHost(cfg *app.Config) string {
+	if u, err := url.Parse(cfg.ClickHouse.DSN); err == nil {
+		return u.Host
+	}
+	return "clickhouse.dsn"
+}

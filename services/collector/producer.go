@@ -1,0 +1,231 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+
+	"github.com/cairnhq/cairn/pkg/stream"
+)
+
+const (
+	linger        = 5 * time.Millisecond // batching is worth more than this much latency
+	probeInterval = 2 * time.Second
+	probeAgain    = 250 * time.Millisecond // while Kafka is away
+	probeTimeout  = 3 * time.Second
+	// maxRecordBytes bounds the count of buffered records by their bytes: few are
+	// smaller.
+	smallRecord = 256
+)
+
+// producer sends the records of requests to Kafka and knows whether Kafka is
+// there. Safe for concurrent use.
+type producer struct {
+	client     *kgo.Client
+	topics     []string
+	maxRecords int64
+	maxBytes   int64
+	timeout    time.Duration
+	log        *zap.Logger
+	met        *metrics
+
+	away  atomic.Pointer[string] // why nothing can be sent; nil: it can
+	doubt chan struct{}          // asks for a probe now
+}
+
+func newProducer(o *Options, met *metrics) (*producer, error) {
+	p := &producer{
+		topics:     []string{stream.Qualify(o.Namespace, stream.TopicRaw), stream.Qualify(o.Namespace, stream.TopicRejected)},
+		maxRecords: int64(max(o.MaxBufferedBytes/smallRecord, o.MaxEvents)),
+		maxBytes:   int64(o.MaxBufferedBytes),
+		timeout:    o.ProduceTimeout, log: o.Log, met: met,
+		doubt: make(chan struct{}, 1),
+	}
+	p.setAway("Kafka was not reached yet")
+	var err error
+	// An idempotent producer with acks=all and hashing of keys by murmur2 are kgo's defaults.
+	p.client, err = stream.NewClient(o.Cluster, "collector", o.Log, o.Registerer,
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerLinger(linger),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.MaxBufferedRecords(int(p.maxRecords)),
+		kgo.MaxBufferedBytes(int(p.maxBytes)),
+		kgo.RecordDeliveryTimeout(o.ProduceTimeout),
+		kgo.ProduceRequestTimeout(o.ProduceTimeout),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// flight is a request's records on their way. It is made by newFlight and
+// belongs to one request.
+type flight struct {
+	records []kgo.Record
+	values  []byte // what the records' keys and values alias
+	left    atomic.Int64
+	done    chan struct{} // receives one value when left reaches 0
+
+	mu  sync.Mutex
+	err error // the first one; guarded by mu until done
+}
+
+func newFlight() *flight { return &flight{done: make(chan struct{}, 1)} }
+
+func (f *flight) reset() {
+	clear(f.records)
+	f.records, f.values, f.err = f.records[:0], f.values[:0], nil
+}
+
+// landed is called by the client once for each record.
+func (f *flight) landed(_ *kgo.Record, err error) {
+	if err != nil {
+		f.mu.Lock()
+		if f.err == nil {
+			f.err = err
+		}
+		f.mu.Unlock()
+	}
+	if f.left.Add(-1) == 0 {
+		f.done <- struct{}{}
+	}
+}
+
+var (
+	errBufferFull = errors.New("the producer's buffer is full")
+	// errUnknown: the records may or may not arrive later.
+	errUnknown = errors.New("kafka has not acknowledged in time")
+)
+
+// send hands all records to Kafka and waits for all acks. After errUnknown the
+// flight is still in the air and must not be used again; after any other result
+// it has landed.
+func (p *producer) send(f *flight) error {
+	if p.client.BufferedProduceRecords()+int64(len(f.records)) > p.maxRecords ||
+		p.client.BufferedProduceBytes()+int64(len(f.values)) > p.maxBytes {
+		return errBufferFull
+	}
+	begin := time.Now()
+	f.left.Store(int64(len(f.records)))
+	for i := range f.records {
+		// Not the request's context: a client that hangs up must not cancel half
+		// of its batch.
+		p.client.TryProduce(context.Background(), &f.records[i], f.landed)
+	}
+	// The client gives up after the timeout, but not on records that a broker may
+	// have taken. Then the wait ends here.
+	timer := time.NewTimer(p.timeout + p.timeout/4)
+	defer timer.Stop()
+	select {
+	case <-f.done:
+	case <-timer.C:
+		p.suspect()
+		return errUnknown
+	}
+	p.met.produce.Observe(time.Since(begin).Seconds())
+	switch {
+	case errors.Is(f.err, kgo.ErrMaxBuffered):
+		return errBufferFull
+	case f.err != nil:
+		p.suspect()
+	}
+	return f.err
+}
+
+// suspect asks watch to look after Kafka now.
+func (p *producer) suspect() {
+	select {
+	case p.doubt <- struct{}{}:
+	default:
+	}
+}
+
+// watch keeps away up to date until ctx ends.
+func (p *producer) watch(ctx context.Context) {
+	for {
+		pause := probeInterval
+		if err := p.probe(ctx); err != nil && ctx.Err() == nil {
+			p.setAway(err.Error())
+			pause = probeAgain
+		} else if err == nil {
+			p.setHere()
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-p.doubt:
+			timer.Stop()
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
+
+// probe asks for the topics. The error is one sentence without a full stop.
+func (p *producer) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	req := kmsg.NewPtrMetadataRequest()
+	req.AllowAutoTopicCreation = false
+	for i := range p.topics {
+		topic := kmsg.NewMetadataRequestTopic()
+		topic.Topic = &p.topics[i]
+		req.Topics = append(req.Topics, topic)
+	}
+	res, err := req.RequestWith(ctx, p.client)
+	if err != nil {
+		return fmt.Errorf("kafka cannot be reached: %w", err)
+	}
+	for i := range res.Topics {
+		t := &res.Topics[i]
+		name := ""
+		if t.Topic != nil {
+			name = *t.Topic
+		}
+		if err := kerr.ErrorForCode(t.ErrorCode); errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return fmt.Errorf("topic %s does not exist: create the namespace's topics first", name)
+		} else if err != nil {
+			return fmt.Errorf("topic %s cannot be used: %w", name, err)
+		}
+		for j := range t.Partitions {
+			if t.Partitions[j].Leader < 0 {
+				return fmt.Errorf("topic %s has no leader for partition %d", name, t.Partitions[j].Partition)
+			}
+		}
+	}
+	return nil
+}
+
+func (p *producer) setAway(why string) {
+	if old := p.away.Swap(&why); old == nil || *old != why {
+		p.log.Warn("kafka is away", zap.String("reason", why))
+	}
+	p.met.kafkaUp.Set(0)
+}
+
+func (p *producer) setHere() {
+	if p.away.Swap(nil) != nil {
+		p.log.Info("kafka is there")
+	}
+	p.met.kafkaUp.Set(1)
+}
+
+// close sends what is buffered, for as long as ctx allows.
+func (p *producer) close(ctx context.Context) error {
+	err := p.client.Flush(ctx)
+	p.client.Close()
+	if err != nil {
+		return fmt.Errorf("flush records to kafka: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,1 @@
+var r=["system","light","dark"],s="cairn-theme";function t(){try{let e=localStorage.getItem(s);return r.find(m=>m===e)??"system"}catch{return"system"}}function o(e){e==="system"?delete document.documentElement.dataset.theme:document.documentElement.dataset.theme=e}o(t());
