@@ -93,6 +93,9 @@ func TestComposeCommandsExist(t *testing.T) {
 		require.FileExists(t, filepath.Join(s.Build.Context, s.Build.Dockerfile))
 	}
 	requireCommand(t, binary, "healthcheck")
+	out, err := exec.Command(binary, "healthcheck", "--url", "http://127.0.0.1:1/readyz").CombinedOutput()
+	require.ErrorContains(t, err, "exit status 1", "nothing listens there")
+	require.Contains(t, string(out), "refused", "the flag is known")
 }
 
 func requireCommand(t *testing.T, binary, name string) {
@@ -163,8 +166,8 @@ func TestComposeHealthchecks(t *testing.T) {
 	for name, s := range compose(t).Services {
 		require.NotNil(t, s.HealthCheck, name)
 		require.False(t, s.HealthCheck.Disable, name)
-		if _, ours := services()[name]; ours {
-			require.Equal(t, types.HealthCheckTest{"CMD", "/usr/local/bin/cairn", "healthcheck"}, s.HealthCheck.Test)
+		if admin, ours := services()[name]; ours {
+			require.Equal(t, types.HealthCheckTest{"CMD", "/usr/local/bin/cairn", "healthcheck", "--url", "http://127.0.0.1:" + admin + "/readyz"}, s.HealthCheck.Test)
 		}
 		for dependency, d := range s.DependsOn {
 			require.Equal(t, types.ServiceConditionHealthy, d.Condition, "%s waits for %s", name, dependency)

@@ -70,7 +70,8 @@ type Limits struct {
 
 // Console settings.
 type Console struct {
-	Addr string `yaml:"addr" help:"host:port of the query API and the web UI"`
+	Addr         string   `yaml:"addr" help:"host:port of the query API and the web UI"`
+	AllowedHosts []string `yaml:"allowed_hosts" help:"names that the console answers to besides this machine's own"`
 }
 
 // Admin settings.
@@ -118,8 +119,8 @@ func Defaults() Config {
 		ClickHouse:  ClickHouse{DSN: "clickhouse://127.0.0.1:19000/cairn"},
 		Collector:   Collector{Addr: "127.0.0.1:8080", Limits: Limits{EventBytes: 32 << 10, BatchBytes: 500 << 10}},
 		Console:     Console{Addr: "127.0.0.1:8081"},
-		Sessionizer: Sessionizer{CommitInterval: 200 * time.Millisecond, Steps: []string{"device", "profile"}},
-		Sink:        Sink{BatchRows: 50_000, FlushInterval: time.Second},
+		Sessionizer: Sessionizer{CommitInterval: 100 * time.Millisecond, Steps: []string{"device", "profile"}},
+		Sink:        Sink{BatchRows: 100_000, FlushInterval: 700 * time.Millisecond},
 		Monitor:     Monitor{PollInterval: 5 * time.Second, MaxLag: time.Minute},
 	}
 }

@@ -160,7 +160,7 @@ func (c *Config) loadFlags(flags map[string]FlagValue) error {
 			continue
 		}
 		if err := fields[key].set(v.Text); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", v.Flag, err))
+			errs = append(errs, UsageErrorf("%s: %s", v.Flag, err))
 			continue
 		}
 		c.origins[key] = Origin{OriginFlag, v.Flag}

@@ -132,6 +132,16 @@ func TestAllMistakesAreToldAtOnce(t *testing.T) {
 	require.ErrorContains(t, err, `CAIRN_SINK_BATCH_ROWS: sink.batch_rows is "some"`)
 }
 
+func TestAWrongFlagIsAMistakeOfUsage(t *testing.T) {
+	for _, v := range map[string]string{"unreadable": "often", "senseless": "1h"} {
+		_, err := Load(Sources{Flags: map[string]FlagValue{"sessionizer.commit_interval": {"--commit-interval", v}}})
+		require.ErrorContains(t, err, "--commit-interval: sessionizer.commit_interval is ")
+		require.Equal(t, ExitUsage, ExitCode(err))
+	}
+	_, err := Load(Sources{LookupEnv: env(map[string]string{"CAIRN_LOG_LEVEL": "loud"})})
+	require.Equal(t, ExitFailure, ExitCode(err))
+}
+
 func TestSecretsComeFromFilesToo(t *testing.T) {
 	dir := t.TempDir()
 	secret := filepath.Join(dir, "secret")

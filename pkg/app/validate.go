@@ -81,10 +81,14 @@ func (v *validator) check(ok bool, key, format string, args ...any) {
 		return
 	}
 	msg := key + " " + fmt.Sprintf(format, args...)
-	if o := v.c.Origin(key); o.Kind != "" && o.Kind != OriginDefault {
-		msg = o.String() + ": " + msg
+	switch o := v.c.Origin(key); o.Kind {
+	case OriginDefault:
+		v.errs = append(v.errs, errors.New(msg))
+	case OriginFlag:
+		v.errs = append(v.errs, UsageErrorf("%s: %s", o, msg))
+	default:
+		v.errs = append(v.errs, fmt.Errorf("%s: %s", o, msg))
 	}
-	v.errs = append(v.errs, errors.New(msg))
 }
 
 func (v *validator) positive(key string, d time.Duration) {
@@ -140,6 +144,8 @@ func (v *validator) writeKeys() {
 	seen := map[string]bool{}
 	for i, k := range v.c.Collector.WriteKeys {
 		v.check(k.Key != "", "collector.write_keys", "has no key in entry %d", i+1)
+		v.check(k.Source != "", "collector.write_keys", "has no source in entry %d", i+1)
+		v.check(!strings.Contains(k.Key, ":"), "collector.write_keys", "has a colon in the key of entry %d: HTTP Basic cannot carry it", i+1)
 		v.check(k.Key == "" || !seen[k.Key], "collector.write_keys", "has the same key twice (entry %d)", i+1)
 		seen[k.Key] = true
 	}

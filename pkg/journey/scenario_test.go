@@ -20,5 +20,5 @@ func (e *engine) Can(feature string) bool {
 // TestScenarios tells the stories of testdata with the streaming core, losing
 // all decoded state after every touchpoint.
 func TestScenarios(t *testing.T) {
-	journeytest.RunScenarios(t, "testdata", func(m *journey.Model) journeytest.Engine { return newEngine(m, 1, true) })
+	journeytest.RunScenarios(t, "testdata/scenarios", func(m *journey.Model) journeytest.Engine { return newEngine(m, 1, true) })
 }

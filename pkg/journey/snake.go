@@ -57,11 +57,15 @@ func wordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) ||
 // letter or a digit ("orderCompleted"), or as the last of a run of capitals
 // that a small letter follows ("HTTPError").
 func startsWord(runes []rune, i int) bool {
-	if i == 0 || !unicode.IsUpper(runes[i]) || !wordRune(runes[i-1]) {
+	if i == 0 || !capital(runes[i]) || !wordRune(runes[i-1]) {
 		return false
 	}
-	if !unicode.IsUpper(runes[i-1]) {
+	if !capital(runes[i-1]) {
 		return true
 	}
 	return i+1 < len(runes) && unicode.IsLower(runes[i+1])
 }
+
+// capital leaves out what has no small form: it would still be one in the
+// result, and start another word the next time.
+func capital(r rune) bool { return unicode.IsUpper(r) && unicode.ToLower(r) != r }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -45,7 +46,9 @@ func (c Cluster) Options() ([]kgo.Opt, error) {
 	if len(c.Brokers) == 0 {
 		return nil, errors.New("kafka.brokers is empty: name at least one host:port")
 	}
-	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.ClientID("cairn")}
+	// After a change of leader the client asks for metadata no sooner than this;
+	// its default of 5 s would be all of G4's budget.
+	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.ClientID("cairn"), kgo.MetadataMinAge(250 * time.Millisecond)}
 	if c.TLS.Enabled {
 		conf, err := c.TLS.config()
 		if err != nil {

@@ -82,7 +82,7 @@ type Step struct {
 	input     string
 	group     string
 	changelog string
-	out       Output
+	out       *output
 
 	mu     sync.Mutex
 	events []assignment // guarded by mu: what callbacks saw and the loop has not
@@ -108,6 +108,11 @@ type part struct {
 	lastSeen time.Time // when it last delivered a record
 	touched  bool      // in the open transaction
 	records  []*kgo.Record
+	// resumeAt is where to go on when the group has lost its offsets, else -1.
+	// The client may only be sent there once it consumes the partition, which the
+	// first record from before it shows.
+	resumeAt int64
+	seek     bool
 }
 
 // NewStep makes a step and its client. It connects lazily.
@@ -186,7 +191,7 @@ func (s *Step) note(a assignment) {
 // and returns nil. Any error means that the step must be made anew.
 func (s *Step) Run(ctx context.Context) error {
 	defer s.close()
-	s.out = output{context.WithoutCancel(ctx), s.sess.Produce}
+	s.out = &output{ctx: context.WithoutCancel(ctx), produce: s.sess.Produce}
 	nextTick := time.Now().Add(tickEvery)
 	for ctx.Err() == nil {
 		if err := s.rebalance(ctx); err != nil {
@@ -332,12 +337,7 @@ func (s *Step) install(r restored) error {
 	if err != nil {
 		return fmt.Errorf("%s step, partition %d: %w", s.o.Name, r.partition, err)
 	}
-	if r.resumeAt >= 0 {
-		s.sess.Client().SetOffsets(map[string]map[int32]kgo.EpochOffset{
-			s.input: {r.partition: {Epoch: -1, Offset: r.resumeAt}},
-		})
-	}
-	s.parts[r.partition] = &part{id: r.partition, task: task, state: r.state, lastSeen: time.Now()}
+	s.parts[r.partition] = &part{id: r.partition, task: task, state: r.state, lastSeen: time.Now(), resumeAt: r.resumeAt}
 	s.sess.Client().ResumeFetchPartitions(map[string][]int32{s.input: {r.partition}})
 	return nil
 }
@@ -370,6 +370,7 @@ func (s *Step) due() bool {
 // commit interval is over, and commits.
 func (s *Step) transaction(ctx context.Context, fetches kgo.Fetches, ticking bool) error {
 	started := time.Now()
+	s.out.begin()
 	if err := s.sess.Begin(); err != nil {
 		return fmt.Errorf("%s step: begin: %w: %w", s.o.Name, ErrFenced, err)
 	}
@@ -419,6 +420,10 @@ func (s *Step) process(fetches kgo.Fetches) error {
 	err := s.each(func(p *part) bool { return len(p.records) > 0 }, func(p *part) error {
 		defer func() { p.records = p.records[:0] }()
 		for _, r := range p.records {
+			if r.Offset < p.resumeAt {
+				p.seek = true
+				return errAbort
+			}
 			if r.Offset < p.state.meta.NextOffset {
 				// The client must never go back without telling (franz-go #1222).
 				return fmt.Errorf("%s/%d: offset %d came after %d: %w", r.Topic, r.Partition, r.Offset, p.state.meta.NextOffset, ErrFenced)
@@ -433,9 +438,9 @@ func (s *Step) process(fetches kgo.Fetches) error {
 	return errors.Join(err, unknown)
 }
 
-// errAbort asks for an abort that is not a failure: records came of a partition
-// whose state is not there, and will come again.
-var errAbort = errors.New("records of a partition without state")
+// errAbort asks for an abort that is not a failure: records came that cannot be
+// processed now, and will come again or are reflected already.
+var errAbort = errors.New("abort")
 
 // each runs fn for the chosen partitions in parallel and returns the first error.
 func (s *Step) each(want func(*part) bool, fn func(*part) error) error {
@@ -515,15 +520,27 @@ func (s *Step) end(ctx context.Context, started time.Time, records int, flushed 
 	return nil
 }
 
-// endBounded ends the transaction with a watchdog.
+// endBounded ends the transaction with a watchdog. A record that could not be
+// produced turns a commit into an abort.
 func (s *Step) endBounded(ctx context.Context, try kgo.TransactionEndTry) (bool, error) {
 	type outcome struct {
 		committed bool
 		err       error
 	}
+	ctx = context.WithoutCancel(ctx)
 	ch := make(chan outcome, 1)
 	go func() {
-		committed, err := s.sess.End(context.WithoutCancel(ctx), try)
+		if try == kgo.TryCommit {
+			if err := s.sess.Client().Flush(ctx); err != nil {
+				ch <- outcome{false, err}
+				return
+			}
+			if err := s.out.err(); err != nil {
+				s.log.Warn("output failed, aborting the transaction", zap.Error(err))
+				try = kgo.TryAbort
+			}
+		}
+		committed, err := s.sess.End(ctx, try)
 		ch <- outcome{committed, err}
 	}()
 	timer := time.NewTimer(endTimeout)
@@ -542,5 +559,9 @@ func (s *Step) rollback() {
 	for _, p := range s.parts {
 		p.state.rollback()
 		p.task.Rollback()
+		if p.seek {
+			s.sess.Client().SetOffsets(map[string]map[int32]kgo.EpochOffset{s.input: {p.id: {Epoch: -1, Offset: p.resumeAt}}})
+			p.seek = false
+		}
 	}
 }

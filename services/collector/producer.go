@@ -21,7 +21,8 @@ const (
 	probeInterval = 2 * time.Second
 	probeAgain    = 250 * time.Millisecond // while Kafka is away
 	probeTimeout  = 3 * time.Second
-	// maxRecordBytes bounds the count of buffered records by their bytes: few are
+	flushTimeout  = 2 * time.Second
+	// smallRecord bounds the count of buffered records by their bytes: few are
 	// smaller.
 	smallRecord = 256
 )
@@ -220,12 +221,13 @@ func (p *producer) setHere() {
 	p.met.kafkaUp.Set(1)
 }
 
-// close sends what is buffered, for as long as ctx allows.
-func (p *producer) close(ctx context.Context) error {
-	err := p.client.Flush(ctx)
-	p.client.Close()
-	if err != nil {
-		return fmt.Errorf("flush records to kafka: %w", err)
+// close sends what is buffered, briefly: by now every request is answered, so
+// that nothing in the buffer was promised to anybody.
+func (p *producer) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	if err := p.client.Flush(ctx); err != nil {
+		p.log.Warn("records without acks are given up, their senders were told to try again", zap.Int64("records", p.client.BufferedProduceRecords()), zap.Error(err))
 	}
-	return nil
+	p.client.Close()
 }

@@ -132,10 +132,10 @@ func TestSilenceOfKafkaIs503(t *testing.T) {
 
 func TestKafkaAway(t *testing.T) {
 	t.Run("never there", func(t *testing.T) {
-		kafka, err := kfake.NewCluster(kfake.NumBrokers(1))
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		kafka.Close() // its port is free now
-		r := startOn(t, kafka, nil)
+		require.NoError(t, ln.Close()) // nobody listens there now
+		r := startOn(t, []string{ln.Addr().String()}, nil)
 		require.ErrorContains(t, r.service.Ready(), "afka")
 		got := r.post("/v1/track", shopKey, event)
 		require.Equal(t, 503, got.status, got.body)
@@ -156,7 +156,7 @@ func TestKafkaAway(t *testing.T) {
 		kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(6, topics()[0]))
 		require.NoError(t, err)
 		t.Cleanup(kafka.Close)
-		r := startOn(t, kafka, nil)
+		r := startOn(t, kafka.ListenAddrs(), nil)
 		require.Eventually(t, func() bool {
 			return r.service.Ready() != nil && strings.Contains(r.service.Ready().Error(), "topic "+topics()[1]+" does not exist")
 		}, bound, 5*time.Millisecond)

@@ -19,7 +19,8 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
 
-	"github.com/cairnhq/cairn/pkg/warehouse")
+	"github.com/cairnhq/cairn/pkg/warehouse"
+)
 
 const (
 	defaultQueryTimeout = 5 * time.Second

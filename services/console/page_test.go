@@ -176,7 +176,7 @@ func expectedPage(o oracle, focus string) map[string]string {
 	for key, n := range o.days {
 		day, stage, _ := strings.Cut(key, "/")
 		if at, err := time.Parse(time.DateOnly, day); err == nil && stage == focus {
-			want["day/"+day] = at.Format("2 Jan") + ": " + mapview.FormatShare(float64(n[1])/float64(n[0])) + ", " +
+			want["day/"+day] = strings.ReplaceAll(at.Format("2 Jan"), " ", "\u00a0") + ": " + mapview.FormatShare(float64(n[1])/float64(n[0])) + ", " +
 				mapview.FormatCount(n[1]) + " of " + mapview.FormatCount(n[0]) + " went on"
 		}
 	}
@@ -244,6 +244,14 @@ func TestPageStates(t *testing.T) {
 			chromedp.WaitReady(chromedp.CSS(`html[data-state="live"]`)),
 		))
 	})
+	t.Run("a day without entries is a gap in the line", func(t *testing.T) {
+		_, url := start(t, Options{Namespace: env.Namespace, DSN: env.DSN})
+		require.NoError(t, conn.Exec(t.Context(), "ALTER TABLE "+env.Namespace+".transitions DELETE WHERE toDate(at) IN ('2026-11-11', '2026-11-12') SETTINGS mutations_sync = 1"))
+		openPage(tab, t, url+"/?from=2026-11-09&to=2026-11-16&stage=awareness")
+		require.Equal(t, int64(5), js[int64](tab, t, `document.querySelectorAll(".plot .pt").length`))
+		lengths := js[[]int64](tab, t, `[...document.querySelectorAll(".plot .ln1")].map((p) => p.getAttribute("d").split(/[ML]/).length - 1)`)
+		require.Equal(t, []int64{2, 3}, lengths, "two lines: over two days and over three")
+	})
 	t.Run("a wrong range is told", func(t *testing.T) {
 		_, url := start(t, Options{Namespace: env.Namespace, DSN: env.DSN})
 		openPage(tab, t, url+"/?from=yesterday")
@@ -266,6 +274,7 @@ func TestPageIsUsable(t *testing.T) {
 				require.NoError(t, chromedp.Do(tab, chromedp.EmulateViewport(width, 900)))
 				require.LessOrEqual(t, js[int64](tab, t, `document.documentElement.scrollWidth`), width, "nothing sticks out")
 				require.Empty(t, js[[]string](tab, t, cutOff), "no number is cut off or leaves its cell at %d", width)
+				js[any](tab, t, `document.querySelector(".space").textContent = "tarn_outdoor"`)
 				screenshot(tab, t, theme+"-"+strconv.FormatInt(width, 10))
 			}
 		}

@@ -79,10 +79,15 @@ type visit struct {
 func (s *shop) person() {
 	j := s.begin(false)
 	stage := 0
-	for j.enter(stage); stage < 5 && s.goesOn(stage, j.entered) && j.end.Before(firstDay().AddDate(0, 0, 12)); j.enter(stage) {
-		if stage++; stage == 1 && s.chance(0.12) {
-			stage = 2 // comes straight to the cart
+	for j.enter(stage); stage < 5 && s.goesOn(stage, j.entered); {
+		next := stage + 1
+		if stage == 0 && s.chance(0.12) {
+			next = 2 // comes straight to the cart
 		}
+		if !j.enter(next) {
+			break
+		}
+		stage = next
 	}
 	if stage == 4 && s.chance(0.2) {
 		j.enter(1) // a return
@@ -127,22 +132,28 @@ type walk struct {
 
 func (s *shop) begin(robot bool) *walk {
 	s.n++
-	at := firstDay().Add(time.Duration(s.rng.IntN(13*24*3600)) * time.Second)
+	at := firstDay().Add(time.Duration(s.rng.IntN(325*3600)) * time.Second)
 	return &walk{
 		shop: s, id: fmt.Sprintf("j%04d", s.n), user: fmt.Sprintf("u%04d", s.n), anonymous: fmt.Sprintf("anonymous:a%04d", s.n),
 		robot: robot, logsIn: !robot && s.chance(0.7), start: at, entered: at, end: at,
 	}
 }
 
-// enter goes to a stage and makes its touchpoints.
-func (w *walk) enter(stage int) {
+// enter goes to a stage and makes its touchpoints, unless that is after the fortnight.
+func (w *walk) enter(stage int) bool {
+	at := w.start
 	if len(w.path) > 0 {
-		w.entered = w.end.Add(w.pause(stage))
+		at = w.end.Add(w.pause(stage))
 	}
+	if !at.Before(firstDay().AddDate(0, 0, 14).Add(-2 * time.Hour)) {
+		return false
+	}
+	w.entered = at
 	w.path = append(w.path, stage)
 	w.from = append(w.from, len(w.visited))
 	w.visited = append(w.visited, w.visits(stage, w.entered)...)
 	w.end = w.visited[len(w.visited)-1].at
+	return true
 }
 
 // finish makes the rows.

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	pollRecords = 10_000                // at most per poll
+	pollRecords = 10_000                // at most per poll, and no more than fill a batch
 	pollBusy    = 20 * time.Millisecond // while a due batch waits for the one before it
 )
 
@@ -55,7 +55,7 @@ func (s *Service) consume(ctx, work context.Context, full chan<- *generation) {
 // closed.
 func (s *Service) poll(ctx context.Context, d *decoder, g *generation) bool {
 	wait, cancel := s.pollContext(ctx, g)
-	fetches := s.client.PollRecords(wait, pollRecords)
+	fetches := s.client.PollRecords(wait, min(pollRecords, s.o.MaxRows))
 	cancel()
 	// No partition is taken away between the poll and here, so that the tenure
 	// noted with an offset is the one it was read in.

@@ -5,7 +5,7 @@
 //     code with the streaming algorithm it judges;
 //   - GenHistory, a generator of small histories that crowd the edges: pauses of
 //     exactly the gap, duplicates, shared devices, late links;
-//   - RunScenarios, which runs the stories in pkg/journey/testdata, files a
+//   - RunScenarios, which runs the stories in pkg/journey/testdata/scenarios, files a
 //     marketer can read, against any Engine.
 //
 // It is quadratic and worse on purpose, and only ever imported by tests.

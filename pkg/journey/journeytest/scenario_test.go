@@ -8,5 +8,5 @@ import (
 
 // The brute-force model tells the same stories as any engine must.
 func TestScenarios(t *testing.T) {
-	journeytest.RunScenarios(t, "../testdata", journeytest.BatchEngine)
+	journeytest.RunScenarios(t, "../testdata/scenarios", journeytest.BatchEngine)
 }

@@ -32,17 +32,22 @@ func FormatDuration(seconds float64) string {
 		return strconv.FormatFloat(math.Floor(seconds*10+0.5)/10, 'f', 1, 64) + " s"
 	}
 	s := uint64(math.Floor(seconds + 0.5))
+	above := uint64(math.MaxUint64)
 	for _, u := range []struct {
-		size, next  uint64
-		unit, lower string
-	}{{86400, 3600, "d", "h"}, {3600, 60, "h", "m"}, {60, 1, "m", "s"}} {
-		if s < u.size {
-			continue
+		size, next          uint64
+		unit, lower, larger string
+	}{{86400, 3600, "d", "h", ""}, {3600, 60, "h", "m", "d"}, {60, 1, "m", "s", "h"}} {
+		if s >= u.size && s < 10*u.size {
+			return twoUnits(s, u.size, u.next, u.unit, u.lower)
 		}
-		if s >= 10*u.size {
-			return FormatCount((s+u.size/2)/u.size) + " " + u.unit
+		if s >= u.size {
+			n := (s + u.size/2) / u.size
+			if n*u.size >= above {
+				return "1 " + u.larger // 59 m 40 s
+			}
+			return FormatCount(n) + " " + u.unit
 		}
-		return twoUnits(s, u.size, u.next, u.unit, u.lower)
+		above = u.size
 	}
 	return strconv.FormatUint(s, 10) + " s"
 }

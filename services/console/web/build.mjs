@@ -7,14 +7,14 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const dist = join(here, "dist");
+const dist = process.argv[2] ?? join(here, "dist"); // where to: dist, unless an argument says
 
 await rm(dist, { recursive: true, force: true });
 await mkdir(dist, { recursive: true });
 const result = await build({
   absWorkingDir: here,
   entryPoints: ["src/main.tsx", "src/theme.ts", "src/style.css", "src/mark.svg"],
-  outdir: "dist/assets",
+  outdir: join(dist, "assets"),
   entryNames: "[name]-[hash]",
   bundle: true,
   format: "esm",

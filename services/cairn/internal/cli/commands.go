@@ -6,7 +6,18 @@ import "github.com/spf13/cobra"
 func commands(sh *shell) []*cobra.Command {
 	return []*cobra.Command{
 		newUp(sh),
+		newCollector(sh),
+		newSessionizer(sh),
+		newSink(sh),
+		newMonitor(sh),
+		newConsole(sh),
+		newMigrate(sh),
 		newImport(sh),
+		newVerify(sh),
+		newTail(sh),
+		newLag(sh),
+		newConfig(sh),
+		newHealthcheck(sh),
 		newVersion(sh),
 	}
 }

@@ -32,7 +32,7 @@ and prints every mistake with its place. Exit code 1 if there is any.`,
 			if err != nil {
 				return err
 			}
-			m, err := loadModel(cfg)
+			m, err := loadModel(cfg.Model)
 			if err != nil {
 				return err
 			}

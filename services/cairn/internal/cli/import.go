@@ -90,7 +90,7 @@ func (sh *shell) importSender(ctx context.Context, cmd *cobra.Command) (importer
 		}
 		k, err := importer.NewKafkaSender(ctx, cfg.Kafka.Cluster, cfg.Namespace)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, kafkaError(cfg, err)
 		}
 		return k, k.Close, nil
 	}

@@ -47,7 +47,7 @@ no_consumers, no_commit, unknown. Exit code 3 if a partition is behind by more t
 			if !cmd.Flags().Changed("max-lag-seconds") {
 				limit = -1
 			}
-			return sh.showLag(ctx, m, asJSON, watch, cfg.Monitor.PollInterval, limit)
+			return kafkaError(cfg, sh.showLag(ctx, m, asJSON, watch, cfg.Monitor.PollInterval, limit))
 		},
 	}
 	f := cmd.Flags()
@@ -66,7 +66,7 @@ func (sh *shell) showLag(ctx context.Context, m *monitor.Service, asJSON, watch 
 			return nil
 		}
 		if err != nil {
-			return shorten(err)
+			return err
 		}
 		if err := sh.printLag(snap, asJSON); err != nil {
 			return err

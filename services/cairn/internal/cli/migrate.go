@@ -24,7 +24,7 @@ func newMigrate(sh *shell) *cobra.Command {
 			}
 			conn, err := warehouse.Open(cmd.Context(), cfg.ClickHouse.DSN)
 			if err != nil {
-				return err
+				return clickhouseError(cfg, err)
 			}
 			defer conn.Close()
 			if err := warehouse.Migrate(cmd.Context(), conn, cfg.Namespace); err != nil {

@@ -97,6 +97,24 @@ func needsClickHouse(cfg *app.Config) dependency {
 	}}
 }
 
+// kafkaError names the brokers in an error of reaching them.
+func kafkaError(cfg *app.Config, err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("kafka at %s is not reachable: %w", strings.Join(cfg.Kafka.Brokers, ","), shorten(err))
+	}
+	return err
+}
+
+// clickhouseError names the server in an error of reaching it.
+func clickhouseError(cfg *app.Config, err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("clickhouse at %s is not reachable: %w", clickhouseHost(cfg), shorten(err))
+	}
+	return err
+}
+
 // clickhouseHost is the DSN without what may be secret.
 func clickhouseHost(cfg *app.Config) string {
 	if u, err := url.Parse(cfg.ClickHouse.DSN); err == nil {

@@ -2,8 +2,9 @@ package cli
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -86,7 +87,7 @@ func (p *process) serve(name string, needs []dependency, make func(context.Conte
 		needs[i].gate = new(app.Gate)
 		p.health.Register(needs[i].name, needs[i].gate.Ready)
 	}
-	p.health.Register(name, func() error { return fmt.Errorf("starting") })
+	p.health.Register(name, func() error { return errors.New("starting") })
 	p.group.Add(name, func(ctx context.Context) error {
 		for _, n := range needs {
 			if err := n.await(ctx, p); err != nil {
@@ -105,6 +106,10 @@ func (p *process) serve(name string, needs []dependency, make func(context.Conte
 		return s.Run(ctx)
 	})
 }
+
+// stopTimeout is how long a service may take to drain: it ends before the run
+// group gives up on it.
+func (p *process) stopTimeout() time.Duration { return p.cfg.ShutdownTimeout * 3 / 4 }
 
 // run runs everything added until it ends, and says goodbye.
 func (p *process) run(ctx context.Context) error {

@@ -29,7 +29,7 @@ their way, tables differ for a moment. Exit code 1 if anything differs.`,
 			}
 			conn, err := warehouse.Open(cmd.Context(), cfg.ClickHouse.DSN)
 			if err != nil {
-				return err
+				return clickhouseError(cfg, err)
 			}
 			defer conn.Close()
 			report, err := warehouse.Verify(cmd.Context(), conn, cfg.Namespace, warehouse.VerifyOptions{Gap: gap})

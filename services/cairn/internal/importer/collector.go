@@ -66,7 +66,7 @@ func (s *CollectorSender) Send(ctx context.Context, r *Record) error {
 	if s.groupCtx.Err() != nil {
 		return s.group.Wait()
 	}
-	if r.Malformed {
+	if r.Malformed != "" {
 		return nil
 	}
 	if s.records > 0 && s.batch.Len()+len(r.Value) > batchBytes {

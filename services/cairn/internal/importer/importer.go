@@ -3,8 +3,8 @@
 //
 // Importing is idempotent: message ids depend on the lines alone, so an import
 // that broke off is resumed by running it again, and a second run or a file in
-// another order changes no count. (Lines that are no touchpoint have no id:
-// each run counts them as accepted and rejected once more.)
+// another order changes no count of touchpoints. (A line that is no touchpoint
+// is accepted and rejected once more by each run; its key is the same each time.)
 package importer
 
 import (
@@ -32,7 +32,7 @@ type Record struct {
 	Key       []byte // of the Kafka record
 	Value     []byte
 	Source    string
-	Malformed bool // Value is a line that could not be read, whole
+	Malformed string // empty, or why Value, a whole line, could not be read: file:line:column: reason
 }
 
 // Sender takes records. Send may block, keeps the record, and returns the error
@@ -64,7 +64,7 @@ type Options struct {
 // FileSummary counts what became of a file's lines: Lines = Sent + Malformed +
 // Blank + TooLong.
 type FileSummary struct {
-	File      string `json:"file"`
+	File      string `json:"file,omitempty"`
 	Lines     int64  `json:"lines"`
 	Sent      int64  `json:"sent"`      // touchpoints
 	Malformed int64  `json:"malformed"` // sent whole, to be rejected with the reason
@@ -172,10 +172,13 @@ func (r *run) line(ctx context.Context, f *FileSummary, lines *lineReader, line 
 	case errors.As(err, &bad):
 		f.Malformed++
 		r.complain(f.File, lines.number, bad)
+		id, err := r.ids.messageID(line)
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", f.File, lines.number, err)
+		}
 		rec = &Record{
-			Key:    fmt.Appendf(nil, "%s:%d", filepath.Base(f.File), lines.number),
-			Value:  append([]byte(nil), line...),
-			Source: source, Malformed: true,
+			Key: []byte(id), Value: append([]byte(nil), line...), Source: source,
+			Malformed: fmt.Sprintf("%s:%d:%s", filepath.Base(f.File), lines.number, bad),
 		}
 	case err != nil:
 		return fmt.Errorf("%s:%d: %w", f.File, lines.number, err)

@@ -101,9 +101,10 @@ func TestMalformedLinesAreSentWholeAndTheRestGoesOn(t *testing.T) {
 	k, sum, complaints := importText(t, "a.log", text, Options{})
 	require.Equal(t, FileSummary{Lines: 4, Sent: 2, Malformed: 1, Blank: 1}, sum.FileSummary)
 	require.Len(t, k.records, 3)
-	require.True(t, k.records[1].Malformed)
+	require.Equal(t, "a.log:3:4: want a time in brackets, as in [17/May/2015:10:05:03 +0000]", k.records[1].Malformed)
 	require.Equal(t, "\xff\xfe broken", string(k.records[1].Value), "byte for byte")
-	require.Equal(t, "a.log:3", string(k.records[1].Key))
+	again, _, _ := importText(t, "b.log", "\xff\xfe broken\n", Options{})
+	require.Equal(t, k.records[1].Key, again.records[0].Key, "it comes to the same partition each time")
 	require.Equal(t, "a.log:3:4: want a time in brackets, as in [17/May/2015:10:05:03 +0000]\n", complaints)
 }
 

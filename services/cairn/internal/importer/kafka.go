@@ -16,6 +16,9 @@ import (
 	"github.com/cairnhq/cairn/pkg/wire"
 )
 
+// reasonMalformed is the reason given with a line that could not be read.
+const reasonMalformed = "malformed_line"
+
 // Bounds of what waits in memory for Kafka.
 const (
 	maxBufferedRecords = 20_000
@@ -54,7 +57,7 @@ func NewKafkaSender(ctx context.Context, cluster stream.Cluster, namespace strin
 	topics, err := kadm.NewClient(cl).ListTopics(try, s.topic)
 	if err != nil {
 		cl.Close()
-		return nil, fmt.Errorf("kafka at %s is not reachable: %w", where, err)
+		return nil, fmt.Errorf("look for topic %s at %s: %w", s.topic, where, err)
 	}
 	switch err := topics[s.topic].Err; {
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
@@ -82,8 +85,12 @@ func (s *KafkaSender) Send(ctx context.Context, r *Record) error {
 			{Key: wire.HeaderSource, Value: []byte(r.Source)},
 		},
 	}
-	if !r.Malformed {
+	if r.Malformed == "" {
 		rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: wire.HeaderContentType, Value: []byte(wire.ContentJSON)})
+	} else {
+		rec.Headers = append(rec.Headers,
+			kgo.RecordHeader{Key: wire.HeaderReason, Value: []byte(reasonMalformed)},
+			kgo.RecordHeader{Key: wire.HeaderError, Value: []byte(r.Malformed)})
 	}
 	// Not ctx: what was handed over is delivered even if the import is stopped.
 	s.cl.Produce(context.WithoutCancel(ctx), rec, func(_ *kgo.Record, err error) {

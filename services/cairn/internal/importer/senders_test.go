@@ -14,8 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -76,7 +76,8 @@ func TestKafkaGetsEveryLineKeyedAndMarked(t *testing.T) {
 		require.Equal(t, "till", headers["cairn-source"])
 		require.True(t, r.Timestamp.After(before), "the record's time is its arrival, never the log's time")
 		if string(r.Value) == "no log line" {
-			require.Equal(t, "-:51", string(r.Key))
+			require.Equal(t, "malformed_line", headers["cairn-reason"])
+			require.Contains(t, headers["cairn-error"], "-:51:4: want a time")
 			continue
 		}
 		var event struct{ AnonymousID, ReceivedAt string }

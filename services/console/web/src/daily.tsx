@@ -62,12 +62,12 @@ function Chart({ days, smallest, stage }: { days: Day[]; smallest: number; stage
         {points.map((p) => (
           <span
             key={p.day.day}
-            class={["pt", (p.day.profiles ?? 0) < sparse && "few", !labelled && !extremes.includes(p) && "small", p.day.day === at && "on"].filter(Boolean).join(" ")}
+            class={["pt", (p.day.profiles ?? 0) < sparse && "few", p.low && "low", !labelled && !extremes.includes(p) && "small", p.day.day === at && "on"].filter(Boolean).join(" ")}
             style={{ left: `${p.x}%`, top: `${p.y}%` }}
             aria-hidden="true"
           >
             {(labelled || extremes.includes(p)) && (
-              <b class={[extremes.includes(p) ? "" : "minor", p.x < 6 && "start", p.x > 94 && "end"].filter(Boolean).join(" ")}>
+              <b class={[extremes.includes(p) ? "" : "minor", !labelled && p.x < 6 && "start", !labelled && p.x > 94 && "end"].filter(Boolean).join(" ")}>
                 {share(p.day.conversion)}
                 {!labelled && <i> {of(p.day, smallest)}</i>}
               </b>
@@ -90,15 +90,16 @@ function Chart({ days, smallest, stage }: { days: Day[]; smallest: number; stage
           ))}
         </ol>
       </div>
-      <div class="xs" aria-hidden="true">
+      <div class={"xs" + (labelled ? " tall" : "")} aria-hidden="true">
         {labelled
           ? points.map((p) => (
-              <span key={p.day.day} class={extremes.includes(p) ? "" : "minor"} style={{ left: `${p.x}%` }}>
-                <i>{dayText(p.day.day)}</i> {of(p.day, smallest)}
+              <span key={p.day.day} class={[extremes.includes(p) ? "" : "minor", p.x < 6 && "start", p.x > 94 && "end"].filter(Boolean).join(" ")} style={{ left: `${p.x}%` }}>
+                <i>{dayText(p.day.day)}</i>
+                <b>{of(p.day, smallest)}</b>
               </span>
             ))
           : ticks.map((t) => (
-              <span key={t.day} class={t.minor ? "minor" : ""} style={{ left: `${t.x}%` }}>
+              <span key={t.day} class={[t.minor && "minor", t.x < 6 && "start", t.x > 94 && "end"].filter(Boolean).join(" ")} style={{ left: `${t.x}%` }}>
                 <i>{dayText(t.day)}</i>
               </span>
             ))}

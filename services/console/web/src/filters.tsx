@@ -31,9 +31,9 @@ export function Filters({ query, map, onChange }: Props) {
       </fieldset>
       <fieldset class="f days">
         <legend class="fl">Days, UTC</legend>
-        <input type="date" aria-label="First day" value={query.from.slice(0, 10)} max={lastDay(query.to)} onChange={(e) => onChange(custom(query, { from: e.currentTarget.value }))} />
+        <input type="date" aria-label="First day" class={query.from ? "" : "unset"} value={query.from.slice(0, 10)} max={lastDay(query.to)} onChange={(e) => onChange(custom(query, { from: e.currentTarget.value }))} />
         <span aria-hidden="true">–</span>
-        <input type="date" aria-label="Last day" value={lastDay(query.to)} min={query.from.slice(0, 10)} onChange={(e) => onChange(custom(query, { to: dayAfter(e.currentTarget.value) }))} />
+        <input type="date" aria-label="Last day" class={query.to ? "" : "unset"} value={lastDay(query.to)} min={query.from.slice(0, 10)} onChange={(e) => onChange(custom(query, { to: dayAfter(e.currentTarget.value) }))} />
       </fieldset>
       {map && (
         <div class="f shows">

@@ -18,10 +18,10 @@ export function share(v: number | null): string {
   return v === null ? none : `${(Math.floor(v * 1000 + 0.5) / 10).toFixed(1)}%`;
 }
 
-const units: readonly (readonly [size: number, next: number, unit: string, lower: string])[] = [
-  [86400, 3600, "d", "h"],
-  [3600, 60, "h", "m"],
-  [60, 1, "m", "s"],
+const units: readonly (readonly [size: number, next: number, unit: string, lower: string, larger: string])[] = [
+  [86400, 3600, "d", "h", ""],
+  [3600, 60, "h", "m", "d"],
+  [60, 1, "m", "s", "h"],
 ];
 
 // Two units while the larger is below ten, else one.
@@ -29,9 +29,16 @@ export function duration(seconds: number | null): string {
   if (seconds === null) return none;
   if (seconds < 10) return `${(Math.floor(seconds * 10 + 0.5) / 10).toFixed(1)} s`;
   const whole = Math.floor(seconds + 0.5);
-  for (const [size, next, unit, lower] of units) {
-    if (whole < size) continue;
-    if (whole >= 10 * size) return `${count(Math.floor((whole + size / 2) / size))} ${unit}`;
+  let above = Infinity;
+  for (const [size, next, unit, lower, larger] of units) {
+    if (whole < size) {
+      above = size;
+      continue;
+    }
+    if (whole >= 10 * size) {
+      const n = Math.floor((whole + size / 2) / size);
+      return n * size >= above ? `1 ${larger}` : `${count(n)} ${unit}`; // 59 m 40 s is 1 h
+    }
     const rounded = Math.floor((whole + Math.floor(next / 2)) / next) * next;
     const rest = (rounded % size) / next;
     return `${Math.floor(rounded / size)} ${unit}` + (rest > 0 ? ` ${rest} ${lower}` : "");
@@ -46,20 +53,21 @@ export function label(name: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-const dayFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
-const yearFormat = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
-const clockFormat = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "UTC" });
+// Own names: engines disagree about "Sep" and "Sept".
+const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
+// Times are shown in UTC, as days are counted.
 export function day(at: Date | string): string {
-  return dayFormat.format(new Date(at));
+  const t = new Date(at);
+  return `${t.getUTCDate()}\u00a0${months[t.getUTCMonth()]}`;
 }
 
 export function dayAndYear(at: Date | string): string {
-  return yearFormat.format(new Date(at));
+  return `${day(at)}\u00a0${new Date(at).getUTCFullYear()}`;
 }
 
 export function clock(at: Date | string): string {
-  return clockFormat.format(new Date(at));
+  return new Date(at).toISOString().slice(11, 19);
 }
 
 // "10:42:16" today, "3 Sep 10:42:16" this year, with the year before that.

@@ -11,7 +11,7 @@ export function Headline({ map, stage }: { map: JourneyMap; stage: string }) {
   if (entrants === null) return <h1>Too few profiles to show.</h1>;
   return (
     <h1>
-      <b>{count(entrants)}</b> {entrants === 1 ? "profile" : "profiles"} started a journey
+      <b>{count(entrants)}</b> {entrants === 1 ? "profile" : "profiles"} {verb(map, entrants)} a journey
       {goal && goal.profiles !== null && goal.of_entrants !== null && (
         <>
           , <b>{count(goal.profiles)}</b> reached {label(goal.stage).toLowerCase()}: {share(goal.of_entrants)}
@@ -32,6 +32,12 @@ export function Headline({ map, stage }: { map: JourneyMap; stage: string }) {
       )}
     </h1>
   );
+}
+
+// A range of time also holds journeys that began before it.
+function verb(map: JourneyMap, entrants: number): string {
+  if (!map.from) return "started";
+  return entrants === 1 ? "was on" : "were on";
 }
 
 // The day that let the fewest go on, if that was clearly fewer than the stage's

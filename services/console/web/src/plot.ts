@@ -5,6 +5,7 @@ const dayMs = 86_400_000;
 const maxDays = 92;
 const maxLabels = 14;
 const maxTicks = 8;
+const lowest = 76; // percent from the top below which a number would touch the axis
 const apart = 9; // percent between two numbers on the line, so that they do not touch
 
 export interface Point {
@@ -12,6 +13,7 @@ export interface Point {
   x: number;
   y: number;
   width: number; // of a day
+  low: boolean; // lower than its neighbours, so its number stands below the line
 }
 
 export interface Plot {
@@ -34,7 +36,11 @@ export function plot(days: Day[]): Plot {
   const first = days[0] ? time(days[0]) : 0;
   const span = days.length ? (time(days[days.length - 1]!) - first) / dayMs + 1 : 1;
   const place = (at: number) => (((at - first) / dayMs + 0.5) / span) * 100;
-  const points = days.map((day) => ({ day, x: place(time(day)), y: (1 - (day.conversion ?? 0)) * 100, width: 100 / span }));
+  const points = days.map((day) => ({ day, x: place(time(day)), y: (1 - (day.conversion ?? 0)) * 100, width: 100 / span, low: false }));
+  points.forEach((p, i) => {
+    const around = [points[i - 1], points[i + 1]].filter((n) => n !== undefined);
+    p.low = p.y < lowest && around.length > 0 && around.every((n) => n.y < p.y);
+  });
   return { points, segments: join(points), extremes: extremesOf(points), ticks: ticksOf(first, span, place), labelled: span <= maxLabels };
 }
 
@@ -54,10 +60,10 @@ function join(points: Point[]): string[] {
 }
 
 function extremesOf(points: Point[]): Point[] {
-  const lowest = points.reduce<Point | undefined>((a, b) => (a && a.y >= b.y ? a : b), undefined);
-  const highest = points.reduce<Point | undefined>((a, b) => (a && a.y <= b.y ? a : b), undefined);
+  const bottom = points.reduce<Point | undefined>((a, b) => (a && a.y >= b.y ? a : b), undefined);
+  const top = points.reduce<Point | undefined>((a, b) => (a && a.y <= b.y ? a : b), undefined);
   const chosen: Point[] = [];
-  for (const p of [lowest, points.at(-1), highest]) {
+  for (const p of [bottom, points.at(-1), top]) {
     if (p && !chosen.some((c) => Math.abs(c.x - p.x) < apart)) chosen.push(p);
   }
   return chosen;

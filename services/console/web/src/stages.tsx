@@ -72,7 +72,7 @@ function Last({ stage }: { stage: Stage }) {
     <>
       <div class="split none" aria-hidden="true" />
       <dl>
-        <dt class="w3 dim">Last stage, nothing to go on to</dt>
+        <dt class="w3 dim">Last stage</dt>
         <dt class="w3 gap" aria-hidden="true" />
         <dt>Median dwell</dt>
         <dd class="w2" data-number="median_dwell_seconds">{duration(stage.median_dwell_seconds)}</dd>

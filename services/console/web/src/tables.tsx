@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import type { JourneyMap } from "./api";
+import type { Day, JourneyMap } from "./api";
 import { count, dayAndYear, duration, label, share, shown } from "./format";
 import { apiFilter, type Query } from "./query";
 
@@ -39,7 +39,7 @@ export function Tables({ map, filter }: { map: JourneyMap; filter: Query }) {
         )}
       </Sheet>
       <Sheet id="daily" title="Stages by day of entry" map={map} filter={filter} names={2} head={["Day (UTC)", "Stage", "Profiles", "Went on", "Conversion"]}>
-        {[...map.daily].reverse().map((d) => (
+        {newestFirst(map.daily).map((d) => (
           <tr key={d.day + "/" + d.stage}>
             <th scope="row">{dayAndYear(d.day)}</th>
             <td>{label(d.stage)}</td>
@@ -51,6 +51,11 @@ export function Tables({ map, filter }: { map: JourneyMap; filter: Query }) {
       </Sheet>
     </div>
   );
+}
+
+// Days from the newest, stages of a day in their order.
+function newestFirst(days: Day[]): Day[] {
+  return [...days].sort((a, b) => (a.day < b.day ? 1 : a.day > b.day ? -1 : 0));
 }
 
 interface SheetProps {

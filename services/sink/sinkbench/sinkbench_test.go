@@ -1,0 +1,57 @@
+package sinkbench
+
+import (
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cairnhq/cairn/pkg/stream"
+	"github.com/cairnhq/cairn/pkg/testbed"
+	"github.com/cairnhq/cairn/services/sink"
+)
+
+func TestMain(m *testing.M) { testbed.Main(m) }
+
+// The measurement itself works, on few rows. It says nothing about speed.
+func TestMeasure(t *testing.T) {
+	res := measure(t, 5000)
+	require.EqualValues(t, 5000, res.Rows)
+}
+
+// BenchmarkSink carries CAIRN_BENCH_ROWS touchpoints, a million by default, from a
+// real Kafka into a real ClickHouse. Run it with -benchtime 1x.
+func BenchmarkSink(b *testing.B) {
+	rows := 1_000_000
+	if s := os.Getenv("CAIRN_BENCH_ROWS"); s != "" {
+		n, err := strconv.Atoi(s)
+		require.NoError(b, err)
+		rows = n
+	}
+	for b.Loop() {
+		res := measure(b, rows)
+		b.ReportMetric(res.RowsPerSecond, "rows/s")
+		b.ReportMetric(res.CPU.Seconds()/float64(res.Rows)*1e6, "cpu-s/Mrow")
+		b.ReportMetric(res.Startup.Seconds(), "startup-s")
+	}
+}
+
+func measure(t testing.TB, rows int) Result {
+	k, c := testbed.Kafka(t), testbed.ClickHouse(t)
+	// One namespace for both: that of Kafka; testbed drops its topics, and the
+	// databases carry the same name as ClickHouse's.
+	client, err := stream.NewClient(k.Cluster, "test", nil, nil)
+	require.NoError(t, err)
+	defer client.Close()
+	ns := c.Namespace
+	require.Eventually(t, func() bool {
+		return stream.EnsureTopics(t.Context(), client, ns, stream.TopicOptions{Partitions: 6}) == nil
+	}, time.Minute, 20*time.Millisecond)
+	defer func() { require.NoError(t, stream.DeleteDerived(t.Context(), client, ns)) }()
+	require.NoError(t, Fill(t.Context(), k.Cluster, ns, rows))
+	res, err := Measure(t.Context(), sink.Options{Namespace: ns, Cluster: k.Cluster, DSN: c.DSN}, uint64(rows))
+	require.NoError(t, err)
+	return res
+}
