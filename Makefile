@@ -71,7 +71,7 @@ check: $(WEB)/node_modules/.package-lock.json ## format, vet, staticcheck, tidy 
 
 .PHONY: generate
 generate: $(WEB)/node_modules/.package-lock.json ## make the generated files anew: Protobuf code, the web page
-	go run ./schemas/proto/gen cairn/v1/records.proto
+	go run ./schemas/proto/gen cairn/v1/records.proto cairn/v1/state.proto
 	npm --prefix $(WEB) run --silent build
 
 $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json

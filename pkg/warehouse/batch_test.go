@@ -2,6 +2,8 @@ package warehouse
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +107,31 @@ func TestInsertOfARange(t *testing.T) {
 	b.Reset()
 	require.Zero(t, b.Len())
 	require.Error(t, b.Insert(t.Context(), h.conn, h.ns, 0, 0))
+}
+
+// An insert of several blocks is one part: it happens whole or not at all, and
+// ClickHouse's reason comes back whichever block it is about.
+func TestALargeInsertIsOnePart(t *testing.T) {
+	h := newHouse(t)
+	const rows = 3*blockRows + 1
+	b := NewTouchpointBatch()
+	for i := range rows {
+		require.NoError(t, b.Add(touch(strconv.Itoa(i), "anonymous:a", minute(0))))
+	}
+	for _, poison := range []int{0, blockRows, rows - 1} {
+		h.exec(fmt.Sprintf("ALTER TABLE %s.touchpoints ADD CONSTRAINT poison CHECK message_id != '%d'", h.ns, poison))
+		for range 3 {
+			err := b.Insert(t.Context(), h.conn, h.ns, 0, rows)
+			require.Error(t, err)
+			require.True(t, IsDataError(err), "row %d: %v", poison, err)
+		}
+		require.Equal(t, []string{"0"}, h.column("SELECT toString(count()) FROM "+h.ns+".touchpoints"))
+		h.exec("ALTER TABLE " + h.ns + ".touchpoints DROP CONSTRAINT poison")
+	}
+	h.exec("SYSTEM STOP MERGES " + h.ns + ".touchpoints")
+	h.insert(b)
+	require.Equal(t, []string{"1"}, h.column("SELECT toString(count()) FROM system.parts WHERE active AND table = 'touchpoints' AND database = '"+h.ns+"'"))
+	require.Equal(t, []string{strconv.Itoa(rows)}, h.column("SELECT toString(uniqExact(message_id)) FROM "+h.ns+".touchpoints"))
 }
 
 func TestDataErrors(t *testing.T) {

@@ -95,10 +95,13 @@ func (s *shop) person() {
 	j.finish()
 }
 
-// robot sees a few pages.
+// robot sees a few pages, some of them of products.
 func (s *shop) robot() {
 	j := s.begin(true)
 	j.enter(0)
+	if s.chance(0.4) {
+		j.enter(1)
+	}
 	j.finish()
 }
 

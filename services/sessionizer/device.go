@@ -222,6 +222,15 @@ func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, copied bool, caus
 		{Key: wire.HeaderSource, Value: []byte(in.Source)},
 		{Key: wire.HeaderReceivedAt, Value: strconv.AppendInt(nil, in.Arrival, 10)},
 	}
+	for _, h := range r.Headers {
+		// An importer has already said what is wrong, with file, line and column.
+		switch h.Key {
+		case wire.HeaderReason:
+			hs[0].Value = h.Value
+		case wire.HeaderError:
+			hs[1].Value = h.Value
+		}
+	}
 	out.Produce(&kgo.Record{Topic: t.topics.rejected, Key: []byte(originOf(r)), Value: r.Value, Headers: hs})
 	return nil
 }

@@ -89,6 +89,9 @@ func (s *Sessionizer) Ready() error {
 // Run processes until ctx ends, then commits, leaves the groups and returns nil.
 func (s *Sessionizer) Run(ctx context.Context) error {
 	count, err := s.partitions(ctx)
+	if ctx.Err() != nil {
+		return nil // told to stop before it began
+	}
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ SELECT
   toUInt8(s.stage_order) AS stage_order,
   toUInt64(arraySum(arrayMap(r -> if(r.1 >= s.stage_order, r.2, 0), reach))) AS profiles,
   if(entrants = 0, NULL, profiles / entrants) AS of_entrants,
-  toUInt64(arraySum(arrayMap(r -> if(r.1 >= s.stage_order, r.2, 0), reach))) AS went_on,
+  toUInt64(arraySum(arrayMap(r -> if(r.1 > s.stage_order, r.2, 0), reach))) AS went_on,
   if(profiles = 0 OR s.stage_order = max(s.stage_order) OVER (), NULL, went_on / profiles) AS conversion,
   if(empty(d.seconds), NULL, arrayReduce('quantileExactInclusive(0.5)', d.seconds)) AS median_dwell_seconds,
   if(empty(d.seconds), NULL, arrayAvg(d.seconds)) AS mean_dwell_seconds

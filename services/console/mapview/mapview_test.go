@@ -221,6 +221,18 @@ func TestFetchCountsAStoryByHand(t *testing.T) {
 		env.Namespace+"_bi").Scan(&rows))
 	require.Zero(t, rows, "every column has a comment")
 
+	// From the moment p1 decides, up to but without the moment p3 is retained.
+	m, err = mapview.Fetch(ctx, conn, env.Namespace, time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC))
+	require.NoError(t, err)
+	require.Equal(t, mapview.Totals{Touchpoints: 2, TouchpointsInStages: 2, Profiles: 1}, m.Totals)
+	require.Len(t, m.Channels, 2)
+	require.Equal(t, uint64(1), m.Channels[0].Cells[2].Profiles.N, "email in decision")
+	require.Equal(t, uint64(1), m.Channels[1].Cells[3].Profiles.N, "store in purchase")
+	require.Equal(t, 7200.0, *m.Stages[0].MeanDwellSeconds, "left awareness at the first moment of the range")
+	require.Equal(t, 86400.0, *m.Stages[2].MeanDwellSeconds)
+	require.Nil(t, m.Stages[4].MeanDwellSeconds)
+	require.Len(t, m.Daily, 3, "consideration passed over, decision, purchase")
+
 	_, err = mapview.Fetch(ctx, conn, env.Namespace, time.Now(), time.Now().Add(-time.Hour))
 	require.ErrorIs(t, err, mapview.ErrRange)
 }

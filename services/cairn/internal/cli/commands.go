@@ -6,6 +6,7 @@ import "github.com/spf13/cobra"
 func commands(sh *shell) []*cobra.Command {
 	return []*cobra.Command{
 		newUp(sh),
+		newDemo(sh),
 		newCollector(sh),
 		newSessionizer(sh),
 		newSink(sh),

@@ -71,7 +71,7 @@ func parseAccessLine(line []byte) (*accessLine, error) {
 	if a.Referrer, err = s.quoted("the referrer"); err != nil {
 		return nil, err
 	}
-	if a.UserAgent, err = s.quoted("the user agent"); err != nil {
+	if a.UserAgent, err = s.quoted(userAgent); err != nil {
 		return nil, err
 	}
 	a.Referrer, a.UserAgent = dash(a.Referrer), dash(a.UserAgent)
@@ -142,8 +142,12 @@ func (s *scanner) space() {
 	}
 }
 
+// userAgent is the last of the quoted fields, as errors call it.
+const userAgent = "the user agent"
+
 // quoted reads a quoted text and undoes the server's escapes: \" and \\, and
-// \xhh for bytes.
+// \xhh for bytes. The user agent stands last, so one whose quote is not closed
+// was cut off by a limit on the line: what is there of it counts.
 func (s *scanner) quoted(what string) (string, error) {
 	start := s.at
 	if start >= len(s.line) || s.line[start] != '"' {
@@ -163,6 +167,10 @@ func (s *scanner) quoted(what string) (string, error) {
 		default:
 			out = append(out, c)
 		}
+	}
+	if what == userAgent {
+		s.at = len(s.line)
+		return string(out), nil
 	}
 	return "", s.fail(start, "the double quote of %s is not closed", what)
 }

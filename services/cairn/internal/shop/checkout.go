@@ -11,8 +11,8 @@ const (
 	orderedOnceFixed   = 0.66
 	failsWhileBroken   = 0.9  // of those without an order: the payment failed; the others just leave
 	failsOnceFixed     = 0.08 // a card is declined now and then
-	callsSupport       = 0.22 // whose payment failed
-	triesAgainLater    = 0.05 // whose payment failed, once it is repaired
+	callsSupport       = 0.3  // of those whose payment failed
+	triesAgainLater    = 0.05 // of those whose payment failed: once it is repaired
 )
 
 // checkout is where this shop loses half a week's orders.

@@ -133,7 +133,9 @@ type plan struct {
 	do func(at time.Time)
 }
 
-func (c *customer) later(at time.Time, do func(at time.Time)) { c.plans = append(c.plans, plan{at, do}) }
+func (c *customer) later(at time.Time, do func(at time.Time)) {
+	c.plans = append(c.plans, plan{at, do})
+}
 
 // sent is when a mailing reaches this customer: they go out over half an hour.
 func (c *customer) sent(n newsletter) time.Time {
