@@ -34,7 +34,7 @@ const (
 
 // rig is a running collector on a kfake of its own.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	kafka   *kfake.Cluster
 	service *collector.Service
 	url     string
@@ -48,7 +48,7 @@ func topics() []string {
 }
 
 // start runs a collector that is ready. change may alter its options.
-func start(t *testing.T, change func(*collector.Options)) *rig {
+func start(t testing.TB, change func(*collector.Options)) *rig {
 	t.Helper()
 	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(6, topics()...))
 	require.NoError(t, err)
@@ -60,7 +60,7 @@ func start(t *testing.T, change func(*collector.Options)) *rig {
 }
 
 // startOn runs a collector that need not find a Kafka.
-func startOn(t *testing.T, brokers []string, change func(*collector.Options)) *rig {
+func startOn(t testing.TB, brokers []string, change func(*collector.Options)) *rig {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -57,8 +57,8 @@ func TestTheRealSegmentClientForNode(t *testing.T) {
 
 	type touchpoint struct {
 		MessageID, Type, AnonymousID, UserID, PreviousID, GroupID, Name, Event, Source string
-		Timestamp, OriginalTimestamp, SentAt, ReceivedAt                              time.Time
-		Properties, Traits, Context                                                   map[string]any
+		Timestamp, OriginalTimestamp, SentAt, ReceivedAt                               time.Time
+		Properties, Traits, Context                                                    map[string]any
 	}
 	byType := map[string]touchpoint{}
 	keys := map[string]string{}

@@ -225,6 +225,9 @@ func TestFetchCountsAStoryByHand(t *testing.T) {
 	m, err = mapview.Fetch(ctx, conn, env.Namespace, time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC))
 	require.NoError(t, err)
 	require.Equal(t, mapview.Totals{Touchpoints: 2, TouchpointsInStages: 2, Profiles: 1}, m.Totals)
+	require.Equal(t, uint64(1), m.Stages[0].Profiles.N)
+	require.Equal(t, uint64(1), m.Stages[3].Profiles.N)
+	require.Zero(t, m.Stages[4].Profiles.N)
 	require.Len(t, m.Channels, 2)
 	require.Equal(t, uint64(1), m.Channels[0].Cells[2].Profiles.N, "email in decision")
 	require.Equal(t, uint64(1), m.Channels[1].Cells[3].Profiles.N, "store in purchase")
@@ -232,6 +235,15 @@ func TestFetchCountsAStoryByHand(t *testing.T) {
 	require.Equal(t, 86400.0, *m.Stages[2].MeanDwellSeconds)
 	require.Nil(t, m.Stages[4].MeanDwellSeconds)
 	require.Len(t, m.Daily, 3, "consideration passed over, decision, purchase")
+
+	// Up to but without the moment p1 buys: still in decision, so there is no dwell yet.
+	m, err = mapview.Fetch(ctx, conn, env.Namespace, time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC))
+	require.NoError(t, err)
+	require.Equal(t, uint64(1), m.Stages[2].Profiles.N)
+	require.Zero(t, m.Stages[2].WentOn.N)
+	require.Nil(t, m.Stages[2].MeanDwellSeconds)
+	require.Equal(t, uint64(1), m.Channels[0].Cells[2].Profiles.N)
+	require.Nil(t, m.Channels[0].Cells[2].MeanDwellSeconds)
 
 	_, err = mapview.Fetch(ctx, conn, env.Namespace, time.Now(), time.Now().Add(-time.Hour))
 	require.ErrorIs(t, err, mapview.ErrRange)

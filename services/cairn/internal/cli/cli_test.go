@@ -54,8 +54,8 @@ func lookup(env map[string]string) func(string) (string, bool) {
 	}
 }
 
-// shop starts a broker with the namespace "shop".
-func shop(t *testing.T) (address string, cl *kgo.Client) {
+// shopBroker starts a broker with the namespace "shop".
+func shopBroker(t *testing.T) (address string, cl *kgo.Client) {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1))
 	require.NoError(t, err)
@@ -186,7 +186,7 @@ func TestVersion(t *testing.T) {
 
 func TestImportTailAndLag(t *testing.T) {
 	t.Chdir(t.TempDir())
-	address, cl := shop(t)
+	address, cl := shopBroker(t)
 	log := `192.0.2.7 - - [02/Feb/2026:10:00:00 +0000] "GET /a HTTP/1.1" 200 10 "-" "agent"` + "\nnonsense\n"
 	require.NoError(t, os.WriteFile("a.log", []byte(log), 0o600))
 	env := map[string]string{"CAIRN_NAMESPACE": "shop", "CAIRN_KAFKA_BROKERS": address}
@@ -217,7 +217,7 @@ func TestImportTailAndLag(t *testing.T) {
 }
 
 func TestLagExceeded(t *testing.T) {
-	address, cl := shop(t)
+	address, cl := shopBroker(t)
 	old := &kgo.Record{Topic: "shop.touchpoints.raw", Value: []byte("{}"), Timestamp: time.Now().Add(-time.Hour)}
 	require.NoError(t, cl.ProduceSync(t.Context(), old).FirstErr())
 	// A consumer that committed at the start, and left.
@@ -241,7 +241,7 @@ func TestLagExceeded(t *testing.T) {
 
 func TestAServiceRunsUntilToldToStop(t *testing.T) {
 	t.Chdir(t.TempDir())
-	address, _ := shop(t)
+	address, _ := shopBroker(t)
 	var out, log output
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan int)

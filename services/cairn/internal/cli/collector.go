@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"net"
 
 	"github.com/spf13/cobra"
 
@@ -40,6 +41,12 @@ func (p *process) serveCollector(ctx context.Context, flag string) error {
 	if err != nil {
 		return err
 	}
+	p.addCollector(ln)
+	return nil
+}
+
+// addCollector adds a collector on a listener that is open.
+func (p *process) addCollector(ln net.Listener) {
 	var keys []collector.WriteKey
 	for _, k := range p.cfg.Collector.WriteKeys {
 		keys = append(keys, collector.WriteKey{Key: k.Key, Source: k.Source})
@@ -51,5 +58,4 @@ func (p *process) serveCollector(ctx context.Context, flag string) error {
 			ShutdownTimeout: p.stopTimeout(), Log: p.log, Registerer: p.reg,
 		})
 	})
-	return nil
 }

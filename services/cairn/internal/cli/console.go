@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"net"
 
 	"github.com/spf13/cobra"
 
@@ -37,11 +38,16 @@ func (p *process) serveConsole(ctx context.Context, flag string) error {
 	if err != nil {
 		return err
 	}
+	p.addConsole(ln)
+	return nil
+}
+
+// addConsole adds a console on a listener that is open.
+func (p *process) addConsole(ln net.Listener) {
 	p.serve("console", []dependency{needsClickHouse(p.cfg)}, func(ctx context.Context) (service, error) {
 		return console.New(ctx, console.Options{
 			Namespace: p.cfg.Namespace, Listener: ln, DSN: p.cfg.ClickHouse.DSN, AllowedHosts: p.cfg.Console.AllowedHosts,
 			Log: p.log, Registerer: p.reg,
 		})
 	})
-	return nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cairnhq/cairn/pkg/app"
-	"github.com/cairnhq/cairn/services/cairn/internal/shop"
+	shopweek "github.com/cairnhq/cairn/services/cairn/internal/shop"
 	"github.com/cairnhq/cairn/services/cairn/internal/standalone"
 )
 
@@ -36,7 +36,7 @@ a difference. Neither cairn.yaml nor the environment change it, only flags.`,
 	}
 	f := cmd.Flags()
 	f.Uint64("seed", 1, "of the week")
-	f.Int("customers", shop.DefaultCustomers, fmt.Sprintf("of the shop, %d to %d", shop.MinCustomers, shop.MaxCustomers))
+	f.Int("customers", shopweek.DefaultCustomers, fmt.Sprintf("of the shop, %d to %d", shopweek.MinCustomers, shopweek.MaxCustomers))
 	f.String("keep", "", "new or empty folder to keep the data in, for cairn up --data (default: a temporary one)")
 	f.String("kafka", "", "local: start a real broker instead of the embedded one")
 	setting(f, "collector-addr", "collector.addr")
@@ -56,7 +56,7 @@ a difference. Neither cairn.yaml nor the environment change it, only flags.`,
 // demo is one run of the command.
 type demo struct {
 	sh        *shell
-	week      shop.Options
+	week      shopweek.Options
 	up        *upOptions
 	keep      string // "": the folder is removed
 	asJSON    bool
@@ -94,8 +94,8 @@ func (d *demo) readWeek(cmd *cobra.Command) (err error) {
 	}
 	text = cmd.Flag("customers").Value.String()
 	d.week.Customers, err = strconv.Atoi(text)
-	if err != nil || d.week.Customers < shop.MinCustomers || d.week.Customers > shop.MaxCustomers {
-		return app.UsageErrorf("--customers is %s: want %d to %d", text, shop.MinCustomers, shop.MaxCustomers)
+	if err != nil || d.week.Customers < shopweek.MinCustomers || d.week.Customers > shopweek.MaxCustomers {
+		return app.UsageErrorf("--customers is %s: want %d to %d", text, shopweek.MinCustomers, shopweek.MaxCustomers)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/cairnhq/cairn/pkg/telemetry"
-	"github.com/cairnhq/cairn/services/cairn/internal/shop"
+	shopweek "github.com/cairnhq/cairn/services/cairn/internal/shop"
 	"github.com/cairnhq/cairn/services/console/mapview"
 )
 
@@ -39,7 +39,7 @@ func (r *demoResult) text(w *strings.Builder, kept string) error {
 // accounting prints the counts, each with what is worth knowing about it.
 func (r *demoResult) accounting(w io.Writer) {
 	var sources []string
-	for _, s := range shop.Sources() {
+	for _, s := range shopweek.Sources() {
 		sources = append(sources, s+" "+mapview.FormatCount(r.SourceEvents[s]))
 	}
 	for _, l := range []struct {

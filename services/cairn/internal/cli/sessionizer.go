@@ -58,11 +58,16 @@ func (p *process) serveSessionizer(ctx context.Context) (release func(), err err
 		lock.Unlock()
 		return nil, err
 	}
-	p.serve("sessionizer", []dependency{needsKafka(p.cfg, true)}, func(ctx context.Context) (service, error) {
-		return sessionizer.New(ctx, sessionizer.Options{
-			Namespace: p.cfg.Namespace, Cluster: p.cfg.Kafka.Cluster, Model: model, InstanceID: id, Steps: p.cfg.Sessionizer.Steps,
-			Secret: []byte(p.cfg.Identity.Secret), CommitInterval: p.cfg.Sessionizer.CommitInterval, Log: p.log, Registerer: p.reg,
-		})
-	})
+	p.addSessionizer(sessionizer.Options{Model: model, InstanceID: id})
 	return lock.Unlock, nil
+}
+
+// addSessionizer adds a sessionizer; what the configuration says is filled in.
+func (p *process) addSessionizer(o sessionizer.Options) {
+	o.Namespace, o.Cluster, o.Steps = p.cfg.Namespace, p.cfg.Kafka.Cluster, p.cfg.Sessionizer.Steps
+	o.Secret, o.CommitInterval = []byte(p.cfg.Identity.Secret), p.cfg.Sessionizer.CommitInterval
+	o.Log, o.Registerer = p.log, p.reg
+	p.serve("sessionizer", []dependency{needsKafka(p.cfg, true)}, func(ctx context.Context) (service, error) {
+		return sessionizer.New(ctx, o)
+	})
 }

@@ -23,7 +23,7 @@ func (u *upped) banner() *banner {
 	b := &banner{
 		Collector: url(u.collector.Addr()), Console: url(u.console.Addr()), Admin: url(u.p.admin),
 		Kafka: strings.Join(u.machine.Cluster.Brokers, ","), ClickHouse: u.machine.DSN, ClickHouseHTTP: u.machine.ClickHouseHTTP,
-		WriteKey: u.keys[0].Key,
+		WriteKey: u.o.cfg.Collector.WriteKeys[0].Key,
 	}
 	if !u.o.ownClickHouse { // a given DSN may hold a password
 		b.ClickHouse = "clickhouse://" + clickhouseHost(u.o.cfg)

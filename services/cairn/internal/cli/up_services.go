@@ -9,11 +9,7 @@ import (
 	"github.com/cairnhq/cairn/pkg/app"
 	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/services/cairn/internal/standalone"
-	"github.com/cairnhq/cairn/services/collector"
-	"github.com/cairnhq/cairn/services/console"
-	"github.com/cairnhq/cairn/services/monitor"
 	"github.com/cairnhq/cairn/services/sessionizer"
-	"github.com/cairnhq/cairn/services/sink"
 )
 
 // upOptions is what `cairn up` runs.
@@ -33,8 +29,10 @@ type upped struct {
 	machine            *standalone.Machine
 	p                  *process
 	collector, console net.Listener
-	keys               []collector.WriteKey
 }
+
+// defaultSource is the source of a write key that nobody named one for.
+const defaultSource = "default"
 
 // stepRestarts is how often in a row a failed step is made anew.
 const stepRestarts = 20
@@ -73,55 +71,34 @@ func (sh *shell) openUp(ctx context.Context, o *upOptions) (u *upped, err error)
 	if err != nil {
 		return nil, err
 	}
-	u.keys = u.writeKeys()
+	u.settle()
 	return u, nil
 }
 
-func (u *upped) writeKeys() []collector.WriteKey {
-	if u.o.writeKey != "" {
-		return []collector.WriteKey{{Key: u.o.writeKey, Source: "default"}}
+// settle makes the configuration say what the machine has, so that the services
+// are set up as they are on their own.
+func (u *upped) settle() {
+	cfg, m := u.o.cfg, u.machine
+	cfg.Kafka.Cluster, cfg.ClickHouse.DSN, cfg.Identity.Secret = m.Cluster, m.DSN, m.HMACSecret
+	switch {
+	case u.o.writeKey != "":
+		cfg.Collector.WriteKeys = []app.WriteKey{{Key: u.o.writeKey, Source: defaultSource}}
+	case len(cfg.Collector.WriteKeys) == 0:
+		cfg.Collector.WriteKeys = []app.WriteKey{{Key: m.WriteKey, Source: defaultSource}}
 	}
-	var keys []collector.WriteKey
-	for _, k := range u.o.cfg.Collector.WriteKeys {
-		keys = append(keys, collector.WriteKey{Key: k.Key, Source: k.Source})
-	}
-	if len(keys) == 0 {
-		keys = append(keys, collector.WriteKey{Key: u.machine.WriteKey, Source: "default"})
-	}
-	return keys
 }
 
 // run runs the services. They stop in the reverse order: first those that take
 // data in, last those that others write to.
 func (u *upped) run(ctx context.Context, ready func(*banner) error) error {
-	cfg, m, log, reg := u.o.cfg, u.machine, u.p.log, u.p.reg
-	u.p.group.Add("servers", m.Watch)
-	u.p.serve("monitor", nil, func(ctx context.Context) (service, error) {
-		return monitor.New(ctx, monitor.Options{
-			Namespace: cfg.Namespace, Cluster: m.Cluster, Interval: cfg.Monitor.PollInterval, MaxLag: cfg.Monitor.MaxLag, Log: log, Registerer: reg,
-		})
+	u.p.group.Add("servers", u.machine.Watch)
+	u.p.serveMonitor()
+	u.p.addConsole(u.console)
+	u.p.serveSink()
+	u.p.addSessionizer(sessionizer.Options{
+		Model: u.model, InstanceID: u.machine.InstanceID, Epoch: u.machine.Epoch, MaxRestarts: stepRestarts,
 	})
-	u.p.serve("console", nil, func(ctx context.Context) (service, error) {
-		return console.New(ctx, console.Options{Namespace: cfg.Namespace, Listener: u.console, DSN: m.DSN, Log: log, Registerer: reg})
-	})
-	u.p.serve("sink", nil, func(ctx context.Context) (service, error) {
-		return sink.New(ctx, sink.Options{
-			Namespace: cfg.Namespace, Cluster: m.Cluster, DSN: m.DSN, Log: log, Registerer: reg,
-			FlushInterval: cfg.Sink.FlushInterval, MaxRows: cfg.Sink.BatchRows,
-		})
-	})
-	u.p.serve("sessionizer", nil, func(ctx context.Context) (service, error) {
-		return sessionizer.New(ctx, sessionizer.Options{
-			Namespace: cfg.Namespace, Cluster: m.Cluster, Model: u.model, InstanceID: m.InstanceID, Epoch: m.Epoch,
-			Secret: []byte(m.HMACSecret), CommitInterval: cfg.Sessionizer.CommitInterval, MaxRestarts: stepRestarts, Log: log, Registerer: reg,
-		})
-	})
-	u.p.serve("collector", nil, func(ctx context.Context) (service, error) {
-		return collector.New(ctx, collector.Options{
-			Namespace: cfg.Namespace, Cluster: m.Cluster, Listener: u.collector, WriteKeys: u.keys,
-			MaxEventBytes: cfg.Collector.Limits.EventBytes, MaxBatchBytes: cfg.Collector.Limits.BatchBytes, Log: log, Registerer: reg,
-		})
-	})
+	u.p.addCollector(u.collector)
 	u.p.group.Add("up", func(ctx context.Context) error { return u.greet(ctx, ready) })
 	return u.p.run(ctx)
 }

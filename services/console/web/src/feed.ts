@@ -3,7 +3,10 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { fetchMap, type JourneyMap } from "./api";
 import { apiFilter, type Query } from "./query";
 
+// A map that takes long to read is read less often, so that one open page never
+// keeps the warehouse busy for more than a fifth of the time.
 const refreshMs = 5_000;
+const restPerRead = 4;
 
 export interface Feed {
   // The newest map of the chosen range; null until the first has come.
@@ -34,6 +37,7 @@ export function useFeed(query: Query, paused: boolean): Feed {
     let timer: number | undefined;
     const read = async () => {
       clearTimeout(timer);
+      const start = performance.now();
       let map: JourneyMap | null = null;
       let failure: string | null = null;
       try {
@@ -44,7 +48,9 @@ export function useFeed(query: Query, paused: boolean): Feed {
       if (left.signal.aborted) return;
       drawn.current = key;
       setAnswer((old) => ({ key, map: map ?? (old.key === key ? old.map : null), failure }));
-      if (!paused && !document.hidden) timer = setTimeout(read, refreshMs);
+      if (!paused && !document.hidden) {
+        timer = setTimeout(read, Math.max(refreshMs, restPerRead * (performance.now() - start)));
+      }
     };
     const seen = () => {
       if (!document.hidden && !paused) void read();
