@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sort"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -122,21 +123,39 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, namespace string, o Topic
 	for i, n := range names {
 		full[i] = Qualify(namespace, n)
 	}
-	details, err := adm.ListTopics(ctx, full...)
+	details, err := describe(ctx, adm, full)
 	if err != nil {
-		return fmt.Errorf("describe topics: %w", err)
+		return err
 	}
 	want := len(details[full[0]].Partitions)
 	for _, d := range details.Sorted() {
-		if d.Err != nil {
-			return fmt.Errorf("describe topic %s: %w", d.Topic, d.Err)
-		}
 		if len(d.Partitions) != want {
 			return fmt.Errorf("topic %s has %d partitions and %s has %d: they must be equal; delete %s to have it made anew (its content is derived)",
 				d.Topic, len(d.Partitions), full[0], want, d.Topic)
 		}
 	}
 	return nil
+}
+
+// describe waits for what was just created: brokers learn of it one by one.
+func describe(ctx context.Context, adm *kadm.Client, topics []string) (kadm.TopicDetails, error) {
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		details, err := adm.ListTopics(ctx, topics...)
+		if err == nil {
+			err = details.Error()
+		}
+		if err == nil {
+			return details, nil
+		}
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Now().After(deadline) {
+			return nil, fmt.Errorf("describe topics: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // DeleteDerived removes the derived topics and the steps' and the sink's

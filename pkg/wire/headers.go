@@ -16,7 +16,9 @@ const (
 	// HeaderSource names the source of a record whose body cannot tell.
 	HeaderSource = "cairn-source"
 	// HeaderReason is the short reason of a rejected or late record, HeaderError
-	// the sentence for people.
+	// the sentence for people. On touchpoints.raw they are a front door's own
+	// complaint: the device step rejects the record whole, unread, and so counts
+	// it like any other.
 	HeaderReason = "cairn-reason"
 	HeaderError  = "cairn-error"
 	// HeaderEpoch is the rebuild epoch a copy was made in, decimal.

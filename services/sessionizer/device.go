@@ -1,6 +1,7 @@
 package sessionizer
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -75,6 +76,10 @@ func (t *deviceTask) Process(r *kgo.Record, out stream.Output) error {
 	copied := h.typ == wire.TypeCopy
 	if copied {
 		in.Partition, in.Offset, in.Arrival = h.originPartition, h.originOffset, h.receivedAt
+	}
+	if h.reason != "" { // its writer could not read it, and says why
+		in.Arrival = cmp.Or(h.receivedAt, in.Arrival)
+		return t.reject(r, &in, copied, &wire.RawError{Reason: h.reason, Err: errors.New(h.err)}, out)
 	}
 	if err := wire.DecodeRaw(&in, &t.raw); err != nil {
 		return t.reject(r, &in, copied, err, out)
@@ -221,15 +226,6 @@ func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, copied bool, caus
 		{Key: wire.HeaderOrigin, Value: []byte(originOf(r))},
 		{Key: wire.HeaderSource, Value: []byte(in.Source)},
 		{Key: wire.HeaderReceivedAt, Value: strconv.AppendInt(nil, in.Arrival, 10)},
-	}
-	for _, h := range r.Headers {
-		// An importer has already said what is wrong, with file, line and column.
-		switch h.Key {
-		case wire.HeaderReason:
-			hs[0].Value = h.Value
-		case wire.HeaderError:
-			hs[1].Value = h.Value
-		}
 	}
 	out.Produce(&kgo.Record{Topic: t.topics.rejected, Key: []byte(originOf(r)), Value: r.Value, Headers: hs})
 	return nil

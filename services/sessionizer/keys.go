@@ -72,6 +72,7 @@ func newTopics(ns string) topics {
 type headers struct {
 	typ             string
 	source          string
+	reason, err     string // the writer's own complaint
 	backfill        bool
 	epoch           uint32
 	receivedAt      int64
@@ -89,6 +90,10 @@ func readHeaders(r *kgo.Record) headers {
 			h.source = string(kv.Value)
 		case wire.HeaderBackfill:
 			h.backfill = true
+		case wire.HeaderReason:
+			h.reason = string(kv.Value)
+		case wire.HeaderError:
+			h.err = string(kv.Value)
 		case wire.HeaderEpoch:
 			n, _ := strconv.ParseUint(string(kv.Value), 10, 32)
 			h.epoch = uint32(n)

@@ -263,6 +263,27 @@ func TestBadRecordsAreKeptWholeAndNeverStopTheLoop(t *testing.T) {
 	require.Equal(t, [3]uint64{uint64(len(bad) + 1), 1, uint64(len(bad))}, [3]uint64{q.Accepted, q.Touchpoints, q.Rejected})
 }
 
+// TestAWritersComplaintRejects: a front door sends what it cannot accept with its
+// reason, so that it is counted where everything is.
+func TestAWritersComplaintRejects(t *testing.T) {
+	r := fakeRig(t)
+	r.start()
+	fine := raw("a", "1", 0, "x")
+	fine.Headers = []kgo.RecordHeader{
+		{Key: wire.HeaderReason, Value: []byte("event_too_large")}, {Key: wire.HeaderError, Value: []byte("/batch/3: 40 KB")},
+		{Key: wire.HeaderSource, Value: []byte("shop")},
+	}
+	r.produce(fine)
+	r.settle()
+	got := r.derived(stream.TopicRejected)
+	require.Len(t, got, 1)
+	require.Equal(t, fine.Value, got[0].Value)
+	require.Contains(t, got[0].Headers, kgo.RecordHeader{Key: wire.HeaderReason, Value: []byte("event_too_large")})
+	require.Contains(t, got[0].Headers, kgo.RecordHeader{Key: wire.HeaderError, Value: []byte("/batch/3: 40 KB")})
+	q := r.quality()
+	require.Equal(t, [3]uint64{1, 0, 1}, [3]uint64{q.Accepted, q.Touchpoints, q.Rejected})
+}
+
 func TestLateGoesToItsTopicUnlessItIsABackfill(t *testing.T) {
 	r := fakeRig(t)
 	r.start()

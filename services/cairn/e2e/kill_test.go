@@ -73,7 +73,7 @@ func TestKillDashNineOfUp(t *testing.T) {
 	calm := up(t, t.TempDir())
 	calm.imported(path)
 	calm.rest()
-	require.Equal(t, calm.transitions(calm.sql()), transitions)
+	sameTexts(t, "transitions", calm.transitions(calm.sql()), transitions)
 	calm.stop()
 }
 

@@ -131,32 +131,12 @@ func unescape(s string) string {
 // sameSpans fails with the first differences.
 func sameSpans(t *testing.T, what string, want, got []span) {
 	t.Helper()
-	count := map[string]int{}
-	for _, s := range want {
-		count[s.String()]++
-	}
-	for _, s := range got {
-		count[s.String()]--
-	}
-	var differences []string
-	for s, n := range count {
-		switch {
-		case n > 0:
-			differences = append(differences, fmt.Sprintf("missing %dx %s", n, s))
-		case n < 0:
-			differences = append(differences, fmt.Sprintf("not wanted %dx %s", -n, s))
+	texts := func(spans []span) []string {
+		var out []string
+		for _, s := range spans {
+			out = append(out, s.String())
 		}
+		return out
 	}
-	slices.SortFunc(differences, func(a, b string) int { return strings.Compare(after(a), after(b)) })
-	if len(differences) > 0 {
-		t.Errorf("%s: %d wanted, %d there, %d differences:\n%s", what, len(want), len(got), len(differences),
-			strings.Join(differences[:min(len(differences), 20)], "\n"))
-	}
-}
-
-// after is the text behind "missing 1x ", so that both sides of a difference
-// stand together.
-func after(s string) string {
-	_, rest, _ := strings.Cut(s, "x ")
-	return rest
+	sameTexts(t, what, texts(want), texts(got))
 }

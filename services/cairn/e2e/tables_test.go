@@ -87,20 +87,10 @@ func (m *machine) spans(conn clickhouse.Conn, query, source string) []span {
 }
 
 // transitions are those of the namespace, each as a line of text.
-func (m *machine) transitions(conn clickhouse.Conn) map[string]int {
+func (m *machine) transitions(conn clickhouse.Conn) []string {
 	m.t.Helper()
-	rows, err := conn.Query(m.t.Context(), "SELECT concat(profile, ' ', toString(seq), ': ', from_stage, ' -> ', to_stage, ' at ', toString(at), ' by ', touchpoint_id) FROM "+
+	return m.texts(conn, "SELECT concat(profile, ' ', toString(seq), ': ', from_stage, ' -> ', to_stage, ' at ', toString(at), ' by ', touchpoint_id) FROM "+
 		m.namespace+"_bi.v_transitions")
-	require.NoError(m.t, err)
-	defer rows.Close()
-	out := map[string]int{}
-	for rows.Next() {
-		var s string
-		require.NoError(m.t, rows.Scan(&s))
-		out[s]++
-	}
-	require.NoError(m.t, rows.Err())
-	return out
 }
 
 // matches compares the tables with what the hits of the source make.

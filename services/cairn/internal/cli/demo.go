@@ -8,13 +8,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cairnhq/cairn/pkg/app"
-	shopweek "github.com/cairnhq/cairn/services/cairn/internal/shop"
+	"github.com/cairnhq/cairn/services/cairn/internal/shop"
 	"github.com/cairnhq/cairn/services/cairn/internal/standalone"
 )
 
@@ -35,8 +36,8 @@ a difference. Neither cairn.yaml nor the environment change it, only flags.`,
 		RunE:    sh.runDemo,
 	}
 	f := cmd.Flags()
-	f.Uint64("seed", 1, "of the week")
-	f.Int("customers", shopweek.DefaultCustomers, fmt.Sprintf("of the shop, %d to %d", shopweek.MinCustomers, shopweek.MaxCustomers))
+	f.Uint64("seed", 5, "of the week")
+	f.Int("customers", shop.DefaultCustomers, fmt.Sprintf("of the shop, %d to %d", shop.MinCustomers, shop.MaxCustomers))
 	f.String("keep", "", "new or empty folder to keep the data in, for cairn up --data (default: a temporary one)")
 	f.String("kafka", "", "local: start a real broker instead of the embedded one")
 	setting(f, "collector-addr", "collector.addr")
@@ -56,7 +57,7 @@ a difference. Neither cairn.yaml nor the environment change it, only flags.`,
 // demo is one run of the command.
 type demo struct {
 	sh        *shell
-	week      shopweek.Options
+	week      shop.Options
 	up        *upOptions
 	keep      string // "": the folder is removed
 	asJSON    bool
@@ -94,8 +95,8 @@ func (d *demo) readWeek(cmd *cobra.Command) (err error) {
 	}
 	text = cmd.Flag("customers").Value.String()
 	d.week.Customers, err = strconv.Atoi(text)
-	if err != nil || d.week.Customers < shopweek.MinCustomers || d.week.Customers > shopweek.MaxCustomers {
-		return app.UsageErrorf("--customers is %s: want %d to %d", text, shopweek.MinCustomers, shopweek.MaxCustomers)
+	if err != nil || d.week.Customers < shop.MinCustomers || d.week.Customers > shop.MaxCustomers {
+		return app.UsageErrorf("--customers is %s: want %d to %d", text, shop.MinCustomers, shop.MaxCustomers)
 	}
 	return nil
 }
@@ -132,7 +133,7 @@ func (d *demo) readUp(cmd *cobra.Command) error {
 	}
 	cfg.Model = "" // the shop's
 	if !cfg.IsSet("log.level") {
-		cfg.Log.Level = "warn"
+		cfg.Log.Level = "error" // a warning at start is nothing that the demo's reader could act on
 	}
 	for key, addr := range map[string]*string{
 		"collector.addr": &cfg.Collector.Addr, "console.addr": &cfg.Console.Addr, "admin.addr": &cfg.Admin.Addr,
@@ -167,10 +168,10 @@ func (d *demo) run(ctx context.Context) error {
 	running, finish := context.WithCancel(ctx)
 	defer finish()
 	told := make(chan error, 1)
-	begun := false
+	var begun atomic.Bool
 	d.progress.say("starting")
 	err := d.sh.up(running, d.up, func(b *banner) error {
-		begun = true
+		begun.Store(true)
 		go func() {
 			told <- d.tell(story, b)
 			finish()
@@ -179,7 +180,7 @@ func (d *demo) run(ctx context.Context) error {
 	})
 	interrupted := story.Err() != nil // before stop, which looks the same
 	stop()
-	if begun {
+	if begun.Load() {
 		if e := <-told; !interrupted {
 			err = errors.Join(err, e)
 		}

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/cairnhq/cairn/pkg/warehouse"
@@ -40,6 +42,7 @@ type demoResult struct {
 	TransitionsByStage []transitionCount `json:"transitions_by_stage"`
 
 	Conversion *demoConversion `json:"conversion"`
+	Checkouts  demoCheckouts   `json:"checkouts"`
 	Map        *mapview.Map    `json:"map"`
 	Verify     verifyResult    `json:"verify"`
 	Seconds    struct {
@@ -81,7 +84,7 @@ func (r *demoResult) read(ctx context.Context, conn driver.Conn, ns string) (err
 			return err
 		}
 	}
-	if err := r.readTransitions(ctx, conn, ns); err != nil {
+	if err := errors.Join(r.readTransitions(ctx, conn, ns), r.readCheckouts(ctx, conn, ns)); err != nil {
 		return err
 	}
 	if r.Map, err = mapview.Fetch(ctx, conn, ns, time.Time{}, time.Time{}); err != nil {
@@ -137,8 +140,38 @@ func (r *demoResult) readTransitions(ctx context.Context, conn driver.Conn, ns s
 	return rows.Err()
 }
 
+// demoCheckouts are the sessions with a checkout, by whether it began before the
+// checkout was fixed.
+type demoCheckouts struct {
+	Before checkouts `json:"before"`
+	After  checkouts `json:"after"`
+}
+
+type checkouts struct {
+	Started uint64 `json:"started"`
+	Ordered uint64 `json:"ordered"` // in the same session
+}
+
+func (c checkouts) share() float64 { return float64(c.Ordered) / float64(max(c.Started, 1)) }
+
+func (r *demoResult) readCheckouts(ctx context.Context, conn driver.Conn, ns string) error {
+	c := &r.Checkouts
+	err := conn.QueryRow(ctx, fmt.Sprintf(`
+		SELECT countIf(began < @fixed), countIf(began < @fixed AND ordered), countIf(began >= @fixed), countIf(began >= @fixed AND ordered)
+		FROM
+		(
+			SELECT minIf(event_time, event = 'checkout_started') AS began, countIf(event = 'order_completed') > 0 AS ordered
+			FROM %s_bi.v_touchpoints WHERE session_id != '' GROUP BY session_id HAVING countIf(event = 'checkout_started') > 0
+		)`, ns), clickhouse.DateNamed("fixed", r.Fixed, clickhouse.MilliSeconds)).
+		Scan(&c.Before.Started, &c.Before.Ordered, &c.After.Started, &c.After.Ordered)
+	if err != nil {
+		return fmt.Errorf("count the checkouts: %w", err)
+	}
+	return nil
+}
+
 // demoConversion compares how many went on from the stage before the goal, by
-// the day they entered it, before and after the day of the repair.
+// the day they entered it, before and after the day on which the checkout was fixed.
 type demoConversion struct {
 	Stage  string     `json:"stage"`
 	Before daysOfWeek `json:"before"`
@@ -158,13 +191,13 @@ type daysOfWeek struct {
 // It is nil where there was nobody before or after.
 func conversion(m *mapview.Map, fixed time.Time) *demoConversion {
 	c := &demoConversion{Stage: m.FocusStage()}
-	repair := fixed.UTC().Format(time.DateOnly)
+	fixedOn := fixed.UTC().Format(time.DateOnly)
 	for _, d := range m.Daily {
-		if d.Stage != c.Stage || d.Day == repair {
+		if d.Stage != c.Stage || d.Day == fixedOn {
 			continue
 		}
 		sum := &c.Before
-		if d.Day > repair {
+		if d.Day > fixedOn {
 			sum = &c.After
 		}
 		if sum.From == "" {

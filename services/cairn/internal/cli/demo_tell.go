@@ -9,7 +9,7 @@ import (
 
 	"github.com/cairnhq/cairn/pkg/app"
 	"github.com/cairnhq/cairn/pkg/warehouse"
-	shopweek "github.com/cairnhq/cairn/services/cairn/internal/shop"
+	"github.com/cairnhq/cairn/services/cairn/internal/shop"
 	"github.com/cairnhq/cairn/services/console/mapview"
 )
 
@@ -20,7 +20,7 @@ const tableWidth = 100
 func (d *demo) makeKeys() error {
 	d.writeKeys = map[string]string{}
 	d.up.cfg.Collector.WriteKeys = nil
-	for _, source := range shopweek.Sources() {
+	for _, source := range shop.Sources() {
 		key := rand.Text()
 		d.writeKeys[source] = key
 		d.up.cfg.Collector.WriteKeys = append(d.up.cfg.Collector.WriteKeys, app.WriteKey{Key: key, Source: source})
@@ -65,14 +65,14 @@ func (d *demo) tell(ctx context.Context, b *banner) error {
 
 // sendWeek makes the week up and posts it.
 func (d *demo) sendWeek(ctx context.Context, b *banner, r *demoResult) error {
-	week, err := shopweek.Generate(d.week)
+	week, err := shop.Generate(d.week)
 	if err != nil {
 		return err
 	}
 	r.From, r.Fixed, r.To = week.Start, week.Fixed, week.End
 	total := mapview.FormatCount(uint64(len(week.Sends)))
 	began := time.Now()
-	receipt, err := week.Deliver(ctx, shopweek.Door{
+	receipt, err := week.Deliver(ctx, shop.Door{
 		URL: b.Collector, WriteKeys: d.writeKeys,
 		Progress: func(n int) { d.progress.say("sending: " + mapview.FormatCount(uint64(n)) + " of " + total + " events") },
 	})

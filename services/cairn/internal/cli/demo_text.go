@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/cairnhq/cairn/pkg/telemetry"
-	shopweek "github.com/cairnhq/cairn/services/cairn/internal/shop"
+	"github.com/cairnhq/cairn/services/cairn/internal/shop"
 	"github.com/cairnhq/cairn/services/console/mapview"
 )
 
@@ -25,7 +25,7 @@ func (r *demoResult) text(w *strings.Builder, kept string) error {
 	if err := r.Map.WriteTable(w, tableWidth); err != nil {
 		return err
 	}
-	r.repair(w)
+	r.story(w)
 	fmt.Fprintf(w, "\n%s\n\n", r.verify)
 	if kept == "" {
 		fmt.Fprintf(w, "Open it for longer: make up starts cairn and keeps it running;\n"+
@@ -39,7 +39,7 @@ func (r *demoResult) text(w *strings.Builder, kept string) error {
 // accounting prints the counts, each with what is worth knowing about it.
 func (r *demoResult) accounting(w io.Writer) {
 	var sources []string
-	for _, s := range shopweek.Sources() {
+	for _, s := range shop.Sources() {
 		sources = append(sources, s+" "+mapview.FormatCount(r.SourceEvents[s]))
 	}
 	for _, l := range []struct {
@@ -47,7 +47,7 @@ func (r *demoResult) accounting(w io.Writer) {
 		n    uint64
 		note string
 	}{
-		{"events sent", r.EventsSent, fmt.Sprintf("over HTTP in %.1f s, %d requests%s", r.Seconds.Send, r.Requests, retries(r.Retries))},
+		{"events sent", r.EventsSent, fmt.Sprintf("over HTTP in %.1f s, %d requests%s; in ClickHouse %.1f s later", r.Seconds.Send, r.Requests, retries(r.Retries), r.Seconds.Settle)},
 		{"acknowledged", r.Acknowledged, "answered with 200; each one is one of these:"},
 		{"  touchpoints", r.Touchpoints, strings.Join(sources, ", ")},
 		{"  duplicates", r.Duplicates, "sent twice by their client, counted once"},
@@ -86,10 +86,10 @@ func (r *demoResult) transitions(w io.Writer) {
 	for _, t := range r.TransitionsByStage {
 		counts[[2]string{t.From, t.To}] += t.Count
 	}
-	const cell = 13
-	fmt.Fprintf(w, "  %-14s", "")
+	const label, cell = 13, 14
+	fmt.Fprintf(w, "  %-*s", label, "")
 	for _, to := range r.Map.Stages {
-		fmt.Fprintf(w, "%*s", cell, clip(to.Stage, cell-2))
+		fmt.Fprintf(w, "%*s", cell, clip(to.Stage, cell-1))
 	}
 	fmt.Fprintln(w)
 	for _, from := range append([]mapview.Stage{{}}, r.Map.Stages...) {
@@ -97,7 +97,7 @@ func (r *demoResult) transitions(w io.Writer) {
 		if name == "" {
 			name = "(begin)"
 		}
-		fmt.Fprintf(w, "  %-14s", clip(name, 14))
+		fmt.Fprintf(w, "  %-*s", label, clip(name, label))
 		for _, to := range r.Map.Stages {
 			text := "–"
 			if n := counts[[2]string{from.Stage, to.Stage}]; n > 0 {
@@ -116,25 +116,27 @@ func clip(text string, width int) string {
 	return text
 }
 
-// repair says in a sentence what the days show.
-func (r *demoResult) repair(w io.Writer) {
-	c := r.Conversion
-	if c == nil {
-		return
+// story says in two sentences what the days show.
+func (r *demoResult) story(w io.Writer) {
+	if c := r.Conversion; c != nil {
+		fmt.Fprintf(w, "\nOf the customers who came to %s, %s went on while the checkout failed (%s to %s)\n"+
+			"and %s after it was fixed (%s to %s).\n", c.Stage,
+			mapview.FormatShare(c.Before.Conversion), day(c.Before.From), day(c.Before.To),
+			mapview.FormatShare(c.After.Conversion), day(c.After.From), day(c.After.To))
 	}
-	fmt.Fprintf(w, "\nWhile the checkout failed (%s to %s) %s of the customers who came to %s went on;\n"+
-		"after it was fixed (%s to %s) %s did.\n",
-		day(c.Before.From), day(c.Before.To), mapview.FormatShare(c.Before.Conversion), c.Stage,
-		day(c.After.From), day(c.After.To), mapview.FormatShare(c.After.Conversion))
+	if c := r.Checkouts; c.Before.Started > 0 && c.After.Started > 0 {
+		fmt.Fprintf(w, "Of the checkouts started, %s ended with an order before the fix and %s after it.\n",
+			mapview.FormatShare(c.Before.share()), mapview.FormatShare(c.After.share()))
+	}
 }
 
-// day writes 2026-11-23 as Mon 23 Nov.
+// day writes 2026-11-23 as 23 Nov.
 func day(date string) string {
 	t, err := time.Parse(time.DateOnly, date)
 	if err != nil {
 		return date
 	}
-	return t.Format("Mon 2 Jan")
+	return t.Format("2 Jan")
 }
 
 // progress is a line on a terminal that says what is going on, and nothing elsewhere.

@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// Of 100 checkouts, how many end with an order, and what becomes of the others.
+// How checkouts end, as shares of 1.
 const (
-	orderedWhileBroken = 0.21
+	orderedWhileBroken = 0.21 // of all: with an order
 	orderedOnceFixed   = 0.66
-	failsWhileBroken   = 0.9  // of those without an order: the payment failed; the others just leave
-	failsOnceFixed     = 0.08 // a card is declined now and then
-	callsSupport       = 0.3  // of those whose payment failed
-	triesAgainLater    = 0.05 // of those whose payment failed: once it is repaired
+	failsWhileBroken   = 0.9 // of those without an order: the payment failed; the others just leave
+	failsOnceFixed     = 0.08
+	leavesForGood      = 0.85 // of those whose payment failed at the broken checkout: no further visit
+	callsSupport       = 0.3  // likewise
+	triesAgainLater    = 0.05 // likewise, once it is fixed
 )
 
 // checkout is where this shop loses half a week's orders.
@@ -65,6 +66,7 @@ func (w *walk) failPayment(c *cart, method string, broken bool) {
 	if !broken {
 		return
 	}
+	w.gone = chance(w.r, leavesForGood)
 	switch n := w.r.Float64(); {
 	case n < callsSupport:
 		w.later(w.at.Add(between(w.r, 3*time.Minute, 90*time.Minute)), w.asker("checkout"))

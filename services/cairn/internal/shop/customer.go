@@ -28,7 +28,7 @@ func personas() []persona {
 		{share: 0.20, known: 1, loggedIn: 0.8, visits: [2]int{1, 3}, adds: 0.42, checksOut: 0.82, reads: 0.35, stores: 0.05, loyalty: 0.5},
 		{share: 0.20, known: 0.35, loggedIn: 0.3, visits: [2]int{2, 4}, adds: 0.28, checksOut: 0.78, reads: 0.15, stores: 0.03, loyalty: 0.2, compares: true},
 		{share: 0.15, known: 0.9, loggedIn: 0.6, visits: [2]int{1, 2}, adds: 0.42, checksOut: 0.80, reads: 0.6, coupons: 3, loyalty: 0.3},
-		{share: 0.10, known: 0.8, loggedIn: 0.3, visits: [2]int{1, 2}, adds: 0.12, checksOut: 0.7, reads: 0.2, stores: 0.7, loyalty: 0.9},
+		{share: 0.10, known: 0.8, loggedIn: 0.3, visits: [2]int{1, 2}, adds: 0.12, checksOut: 0.7, reads: 0.2, stores: 0.6, loyalty: 0.9},
 		{share: 0.35, visits: [2]int{1, 2}, adds: 0.05},
 	}
 }
@@ -47,6 +47,7 @@ type customer struct {
 	devices []*device
 	locale  string
 	bought  bool
+	gone    bool      // has had enough of this shop
 	helped  time.Time // the last talk with support ended
 	plans   []plan
 }

@@ -14,7 +14,7 @@ func (c *customer) mailing(n *newsletter, at time.Time) {
 		c.send(c.number, SourceNewsletter, e, between(c.r, time.Second, 2*time.Minute))
 	}
 	send(at, "email_sent", actorBusiness)
-	if !chance(c.r, c.reads) {
+	if c.gone || !chance(c.r, c.reads) {
 		return
 	}
 	at = at.Add(between(c.r, 2*time.Minute, 14*time.Hour))
@@ -44,7 +44,7 @@ func (c *customer) shop(at time.Time) {
 		at = at.Add(between(c.r, 4*time.Minute, 15*time.Minute))
 		send(at, "product_tried_on", &Properties{Store: store, ProductID: p.id})
 	}
-	if !chance(c.r, 0.6) {
+	if !chance(c.r, 0.5) {
 		return
 	}
 	at = at.Add(between(c.r, 3*time.Minute, 20*time.Minute))

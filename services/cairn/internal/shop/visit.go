@@ -27,6 +27,9 @@ func (c *customer) walk(at time.Time, d *device) *walk {
 
 // visit is one that the customer planned.
 func (c *customer) visit(at time.Time) {
+	if c.gone {
+		return
+	}
 	w := c.walk(at, pick(c.r, c.devices))
 	if chance(c.r, 0.3) {
 		campaign := pick(c.r, c.catalog.campaigns)

@@ -1,39 +1,10 @@
 package shop
-
-import (
-	"fmt"
-	"sort"
-	"testing"
-	"time"
-)
-
-func TestZZ(t *testing.T) {
-	t0 := time.Now()
-	w, _ := Generate(Options{Seed: 1, Customers: 2000, End: time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)})
-	fmt.Println(len(w.Sends), time.Since(t0))
-	n := map[string]int{}
-	var by int
-	type k struct {
-		d int
-		e string
-	}
-	dd := map[k]int{}
-	for _, s := range w.Sends {
-		n[s.Event.Channel+" "+s.Event.Type+" "+s.Event.Event]++
-		b, _ := s.Event.JSON()
-		by += len(b)
-		dd[k{int(s.Event.Timestamp.Sub(w.Start) / (12 * time.Hour)), s.Event.Event}]++
-	}
-	var ks []string
-	for k := range n {
-		ks = append(ks, k)
-	}
-	sort.Strings(ks)
-	for _, k := range ks {
-		fmt.Println(n[k], k)
-	}
-	fmt.Println("bytes", by)
-	for i := 0; i < 14; i++ {
-		fmt.Println(i, dd[k{i, "checkout_started"}], dd[k{i, "order_completed"}], dd[k{i, "store_purchase_completed"}])
-	}
-}
+import ("testing";"time";"fmt")
+func TestZZ(t *testing.T){
+ for seed:=uint64(0);seed<12;seed++{
+ w,_:=Generate(Options{Seed:seed,Customers:2000,End:time.Date(2026,11,23,0,0,0,0,time.UTC)})
+ var s,o [2]int
+ seen:=map[string]bool{}
+ for _,x:=range w.Sends{ if seen[x.Event.MessageID]{continue}; seen[x.Event.MessageID]=true; h:=0; if !w.Fixed.After(x.Event.Timestamp.Time){h=1}; switch x.Event.Event{case "checkout_started":s[h]++;case "order_completed":o[h]++}}
+ fmt.Println(seed,len(w.Sends),s,o,float64(o[0])/float64(s[0]),float64(o[1])/float64(s[1]))
+ }}

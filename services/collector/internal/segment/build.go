@@ -11,12 +11,23 @@ import (
 // maxMessageID is Segment's limit, in characters.
 const maxMessageID = 100
 
-// Meta is what the collector knows about a request beside its body.
+// Meta is what the collector knows about a request beside its body. Not for
+// concurrent use.
 type Meta struct {
 	ReceivedAt time.Time
 	Source     string
 	IP         string // truncated; set on events without one; "" for none
 	UserAgent  string // set on events without one; "" for none
+
+	received []byte // ReceivedAt as it is written, made once
+}
+
+// receivedText is ReceivedAt as a JSON string.
+func (m *Meta) receivedText() []byte {
+	if m.received == nil {
+		m.received = m.ReceivedAt.UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000Z"`)
+	}
+	return m.received
 }
 
 // Record is one event as it goes to Kafka.
@@ -262,19 +273,15 @@ func (b *builder) times() *Reject {
 	b.stampOut("originalTimestamp", device)
 	b.stampOut("sentAt", b.sentAt())
 	b.name("receivedAt")
-	b.out = append(b.out, '"')
-	b.out = b.m.ReceivedAt.UTC().AppendFormat(b.out, "2006-01-02T15:04:05.000Z")
-	b.out = append(b.out, '"')
+	b.out = append(b.out, b.m.receivedText()...)
 	return nil
 }
 
 // sentAt is the batch's, so that one correction holds for all its events; else
 // the event's. One that cannot be read is as good as none.
 func (b *builder) sentAt() stamp {
-	if v := b.q.sentAt; v.Present() {
-		if st, ok := parseTime(v.In(b.q.body)); ok && st.set {
-			return st
-		}
+	if b.q.sentAt.set {
+		return b.q.sentAt
 	}
 	if raw := b.raw(fSentAt); raw != nil {
 		if st, ok := parseTime(raw); ok {

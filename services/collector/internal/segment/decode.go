@@ -43,7 +43,7 @@ type Request struct {
 	inner        []member // scratch for others, which contexts would interleave
 	context      group
 	integrations group
-	sentAt       jsonscan.Span
+	sentAt       stamp // of the batch
 	writeKey     jsonscan.Span
 	minter       minter
 }
@@ -79,7 +79,7 @@ func (q *Request) reset(body []byte, call string, limits Limits) {
 	q.Events, q.members, q.inner = q.Events[:0], q.members[:0], q.inner[:0]
 	q.body, q.call, q.limits = body, call, limits
 	q.context, q.integrations = group{}, group{}
-	q.sentAt, q.writeKey = jsonscan.Span{}, jsonscan.Span{}
+	q.sentAt, q.writeKey = stamp{}, jsonscan.Span{}
 	q.minter.reset()
 }
 
@@ -166,7 +166,7 @@ func (q *Request) decodeShared(s *jsonscan.Scanner, f field) *Reject {
 			return &Reject{rej.Code, rej.Message, ""}
 		}
 	case fSentAt:
-		q.sentAt = value
+		q.sentAt, _ = parseTime(value.In(q.body)) // unreadable: as good as none
 	case fWriteKey:
 		q.writeKey = value
 	}

@@ -1,0 +1,97 @@
+//go:build linux
+
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cairnhq/cairn/pkg/testbed"
+)
+
+// servers are a real Kafka and ClickHouse, and a namespace there of the test's own.
+func servers(t *testing.T) *machine {
+	t.Helper()
+	k := testbed.Kafka(t)
+	ch := testbed.ClickHouse(t)
+	return &machine{t: t, namespace: k.Namespace, Kafka: strings.Join(k.Cluster.Brokers, ","), ClickHouse: ch.DSN}
+}
+
+// service starts a command of its own and waits until it is ready.
+func (m *machine) service(args ...string) *child {
+	m.t.Helper()
+	admin := nowhere(m.t)
+	p := start(m.t, command{
+		args: append(args, "--namespace", m.namespace, "--kafka", m.Kafka, "--admin-addr", admin),
+		env:  []string{"CAIRN_IDENTITY_SECRET=of-this-test"},
+	})
+	ready(m.t, p, admin)
+	return p
+}
+
+func (m *machine) sessionizer(data string) *child {
+	m.t.Helper()
+	return m.service("sessionizer", "--data", data)
+}
+
+func (m *machine) sink() *child {
+	m.t.Helper()
+	return m.service("sink", "--clickhouse", m.ClickHouse)
+}
+
+// On real Kafka the sessionizer is killed again and again while records come,
+// once together with its disk.
+func TestKillDashNineOfTheSessionizer(t *testing.T) {
+	m := servers(t)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed: %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	events := rawStreamOf(t, seed, 2500)
+	t.Logf("%d records", len(events.messages))
+
+	folder := t.TempDir()
+	data := func(n int) string { return filepath.Join(folder, fmt.Sprint(n)) }
+	step := m.sessionizer(data(0))
+	sink := m.sink()
+	produced := make(chan error, 1)
+	go func() { produced <- events.produce(t.Context(), m.Kafka, m.namespace+".touchpoints.raw", 6000) }()
+	for kill := range 5 {
+		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
+		step.kill()
+		disk := 0
+		if kill >= 3 {
+			disk = kill // lost with everything on it
+		}
+		began := time.Now()
+		step = m.sessionizer(data(disk))
+		t.Logf("kill %d: ready again on disk %d after %s", kill, disk, time.Since(began).Round(time.Millisecond))
+	}
+	require.NoError(t, <-produced)
+	m.rest()
+	conn := m.sql()
+	m.equals(conn, events)
+	m.verified()
+	step.stop()
+	sink.stop()
+}
+
+// equals compares the tables with what the events make.
+func (m *machine) equals(conn clickhouse.Conn, events *rawStream) {
+	m.t.Helper()
+	all := uint64(len(events.messages))
+	require.Equal(m.t, books{
+		Accepted: all, Touchpoints: all - events.late - events.duplicates, Duplicates: events.duplicates, Late: events.late,
+	}, m.accounts(conn))
+	require.Equal(m.t, events.late, number(m.t, conn, "SELECT count() FROM "+m.namespace+"_bi.v_late"))
+	sameSpans(m.t, "sessions", spans(events.hits, sessionGap, false), m.spans(conn,
+		"SELECT identifier, started_at, ended_at, touchpoints, toUInt64(0), true FROM "+m.namespace+"_bi.v_sessions WHERE source = ?", ""))
+	m.sameProfiles(conn, events)
+	m.sameJourneys(conn, events)
+}
