@@ -160,7 +160,7 @@ func DecodeRaw(in *RawRecord, out *Raw) error {
 func readKind(_ *RawRecord, m *members, out *Raw) error {
 	t := &out.Touchpoint
 	t.Type = strings.ToLower(text(m.typ))
-	event := text(m.event)
+	event := strings.TrimSpace(text(m.event))
 	switch t.Type {
 	case "":
 		if event == "" {
@@ -328,12 +328,9 @@ func cut(s string) string {
 	if len(s) <= maxText {
 		return s
 	}
-	s = s[:maxText]
-	for len(s) > 0 && !utf8.ValidString(s[len(s)-1:]) && !utf8.RuneStart(s[len(s)-1]) {
-		s = s[:len(s)-1]
+	end := maxText
+	for !utf8.RuneStart(s[end]) {
+		end--
 	}
-	if r, n := utf8.DecodeLastRuneInString(s); r == utf8.RuneError && n == 1 {
-		s = s[:len(s)-1]
-	}
-	return s
+	return s[:end]
 }
