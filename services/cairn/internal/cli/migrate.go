@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cairnhq/cairn/pkg/app"
-	"github.com/cairnhq/cairn/pkg/warehouse"
 )
 
 func newMigrate(sh *shell) *cobra.Command {
@@ -18,22 +17,22 @@ func newMigrate(sh *shell) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			m, err := loadModel(cfg.Model)
+			if err != nil {
+				return err
+			}
 			need := needsClickHouse(cfg)
 			if err := app.WaitFor(cmd.Context(), cfg.StartupTimeout, need.name+" at "+need.where, need.try); err != nil {
 				return err
 			}
-			conn, err := warehouse.Open(cmd.Context(), cfg.ClickHouse.DSN)
-			if err != nil {
-				return clickhouseError(cfg, err)
-			}
-			defer conn.Close()
-			if err := warehouse.Migrate(cmd.Context(), conn, cfg.Namespace); err != nil {
+			if err := migrate(cmd.Context(), cfg, m); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(sh.Err, "cairn: databases %[1]s, %[1]s_bi and %[1]s_api are up to date\n", cfg.Namespace)
 			return err
 		},
 	}
+	setting(cmd.Flags(), "model", "model")
 	clickhouseFlags(cmd.Flags())
 	setting(cmd.Flags(), "startup-timeout", "startup_timeout")
 	return cmd

@@ -14,7 +14,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cairnhq/cairn/pkg/app"
+	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/stream"
+	"github.com/cairnhq/cairn/pkg/warehouse"
 )
 
 // dependency is something a service cannot start without.
@@ -121,4 +123,25 @@ func clickhouseHost(cfg *app.Config) string {
 		return u.Host
 	}
 	return "clickhouse.dsn"
+}
+
+// needsTables brings the databases up to date and writes the model's stages, as
+// the views need them.
+func needsTables(cfg *app.Config, m *journey.Model) dependency {
+	return dependency{name: "tables", where: clickhouseHost(cfg), try: func(ctx context.Context) error {
+		return migrate(ctx, cfg, m)
+	}}
+}
+
+// migrate is what cairn migrate does, and every sink at its start.
+func migrate(ctx context.Context, cfg *app.Config, m *journey.Model) error {
+	conn, err := warehouse.Open(ctx, cfg.ClickHouse.DSN)
+	if err != nil {
+		return clickhouseError(cfg, err)
+	}
+	defer conn.Close()
+	if err := warehouse.Migrate(ctx, conn, cfg.Namespace); err != nil {
+		return app.Permanent(err)
+	}
+	return warehouse.PutModel(ctx, conn, cfg.Namespace, m)
 }

@@ -17,19 +17,24 @@ func newSink(sh *shell) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p.serveSink()
+			model, err := p.loadModel()
+			if err != nil {
+				return err
+			}
+			p.serveSink(needsTables(p.cfg, model))
 			return p.run(cmd.Context())
 		},
 	}
+	setting(cmd.Flags(), "model", "model")
 	kafkaFlags(cmd.Flags())
 	clickhouseFlags(cmd.Flags())
 	serviceFlags(cmd.Flags())
 	return cmd
 }
 
-// serveSink adds a sink.
-func (p *process) serveSink() {
-	p.serve("sink", []dependency{needsKafka(p.cfg, true), needsClickHouse(p.cfg)}, func(ctx context.Context) (service, error) {
+// serveSink adds a sink; more says what it needs besides the servers.
+func (p *process) serveSink(more ...dependency) {
+	p.serve("sink", append([]dependency{needsKafka(p.cfg, true), needsClickHouse(p.cfg)}, more...), func(ctx context.Context) (service, error) {
 		return sink.New(ctx, sink.Options{
 			Namespace: p.cfg.Namespace, Cluster: p.cfg.Kafka.Cluster, DSN: p.cfg.ClickHouse.DSN,
 			FlushInterval: p.cfg.Sink.FlushInterval, MaxRows: p.cfg.Sink.BatchRows,
