@@ -12,6 +12,10 @@ LDFLAGS := -s -w -X github.com/cairnhq/cairn/services/cairn/internal/cli.version
 # without the detector. Everything else is tested with it.
 PURE := ./pkg/journey/... ./pkg/wire/... ./pkg/model/... ./pkg/enrich/... ./schemas/...
 
+# Where the programs to compare with are, and how many events to compare over.
+PEERS  ?= ../shared/peers
+EVENTS ?= 1000000
+
 # More flags for "go test", as in: make test GOTESTFLAGS='-run Late -v'
 GOTESTFLAGS ?=
 TIMEOUT     ?= 12m
@@ -78,9 +82,9 @@ $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
 	npm --prefix $(WEB) ci --no-audit --no-fund
 
 .PHONY: bench
-bench: build engine ## print start time, idle memory and throughput
+bench: build engine ## print start time, idle memory, and throughput beside the peers (make bench PEERS=DIR EVENTS=N)
 	deployments/local/footprint bin/cairn
-	go test -run '^$$' -bench . -benchmem $(GOTESTFLAGS) ./...
+	go run ./deployments/local/bench -cairn bin/cairn -peers '$(PEERS)' -events $(EVENTS)
 
 .PHONY: clean
 clean: ## remove what the other targets made here; the engines in the user's cache folder stay

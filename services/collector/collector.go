@@ -1,8 +1,9 @@
 // Package collector is cairn's HTTP front door: it takes events from the SDKs
 // that applications already use, checks them and puts them into Kafka. A 200 is
 // a promise: it is given only after Kafka has acknowledged (acks=all) every
-// event of the request, good ones in touchpoints.raw and bad ones, whole and
-// with the reason, in touchpoints.rejected.
+// event of the request in touchpoints.raw. A bad event goes there too, as it
+// came, with the reason in its headers: the device step counts it and passes it
+// on to touchpoints.rejected.
 package collector
 
 import (

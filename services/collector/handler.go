@@ -39,8 +39,7 @@ type handler struct {
 	routes   map[string]route    // by path without trailing slash
 	works    sync.Pool           // of *work
 	draining <-chan struct{}     // closed: Run is ending
-	raw      string              // topic
-	rejected string              // topic
+	topic    string              // touchpoints.raw
 }
 
 // route is one front door.
@@ -64,7 +63,7 @@ func newHandler(o *Options, keys *keyring, p *producer, met *metrics, draining <
 		slots:  make(chan struct{}, o.MaxInFlight),
 		memory: semaphore.NewWeighted(int64(o.MaxBufferedBytes)),
 		routes: segmentRoutes(),
-		raw:    stream.Qualify(o.Namespace, stream.TopicRaw), rejected: stream.Qualify(o.Namespace, stream.TopicRejected),
+		topic:  stream.Qualify(o.Namespace, stream.TopicRaw),
 	}
 }
 
@@ -161,7 +160,7 @@ func (h *handler) take(r *http.Request, rt route, k *key, now time.Time, wk *wor
 	if k == nil {
 		// A body that is no JSON has no key either, but its sender is helped more
 		// by hearing about the JSON.
-		if rej != nil && rej.Code == segment.CodeInvalidJSON {
+		if rej != nil && rej.Code == segment.CodeBadJSON {
 			return refused(rej)
 		}
 		if k = h.keys.find(wk.request.WriteKey()); k == nil {
@@ -202,15 +201,14 @@ func (h *handler) fill(r *http.Request, k *key, now time.Time, wk *work) *refusa
 				Code: segment.CodeTooLarge, Message: "The batch's context, written into each event, takes too much: send smaller batches.", Pointer: "/context",
 			})
 		}
-		out := kgo.Record{Topic: h.raw, Key: rec.Key, Value: rec.Value, Headers: headers, Timestamp: now}
+		out := kgo.Record{Topic: h.topic, Key: rec.Key, Value: rec.Value, Headers: headers, Timestamp: now}
 		if rec.Reject != nil {
 			if len(rec.Value) > maxRecord {
 				return refused(rec.Reject)
 			}
 			wk.rejects = append(wk.rejects, rec.Reject)
 			h.met.rejects.WithLabelValues(k.source, rec.Reject.Code).Inc()
-			out.Topic, out.Key = h.rejected, []byte(rec.Origin)
-			out.Headers = rejectedHeaders(&rec, k.source, now, headers)
+			out.Headers = rejectedHeaders(rec.Reject, k.source, now, headers)
 		}
 		f.records = append(f.records, out)
 	}
@@ -218,20 +216,20 @@ func (h *handler) fill(r *http.Request, k *key, now time.Time, wk *work) *refusa
 	return nil
 }
 
-// rejectedHeaders tell what was wrong with a record of touchpoints.rejected.
-func rejectedHeaders(rec *segment.Record, source string, now time.Time, more []kgo.RecordHeader) []kgo.RecordHeader {
+// rejectedHeaders tell what is wrong with an event. The device step passes the
+// record on to touchpoints.rejected: so that it is counted where all others are,
+// and made again when derived topics are rebuilt from the raw one.
+func rejectedHeaders(rej *segment.Reject, source string, now time.Time, more []kgo.RecordHeader) []kgo.RecordHeader {
 	return append([]kgo.RecordHeader{
-		{Key: wire.HeaderReason, Value: []byte(rec.Reject.Code)},
-		{Key: wire.HeaderError, Value: []byte(rec.Reject.Error())},
-		{Key: wire.HeaderOrigin, Value: []byte(rec.Origin)},
+		{Key: wire.HeaderReason, Value: []byte(rej.Code)},
+		{Key: wire.HeaderError, Value: []byte(rej.Error())},
 		{Key: wire.HeaderSource, Value: []byte(source)},
 		{Key: wire.HeaderReceivedAt, Value: strconv.AppendInt(nil, now.UnixMilli(), 10)},
 	}, more...)
 }
 
 // deliver sends the records. A single call with a bad event is answered with
-// what is wrong, after the event is safe in touchpoints.rejected; in a batch the
-// others count.
+// what is wrong, after the event is safe in Kafka; in a batch the others count.
 func (h *handler) deliver(rt route, k *key, wk *work) *refusal {
 	count := func(outcome string, n int) {
 		if n > 0 {

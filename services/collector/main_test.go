@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/cairnhq/cairn/pkg/stream"
+	"github.com/cairnhq/cairn/pkg/wire"
 	"github.com/cairnhq/cairn/services/collector"
 )
 
@@ -43,14 +44,12 @@ type rig struct {
 	stop    func() error // ends Run and returns what it returned; may be called again
 }
 
-func topics() []string {
-	return []string{stream.Qualify(namespace, stream.TopicRaw), stream.Qualify(namespace, stream.TopicRejected)}
-}
+func topic() string { return stream.Qualify(namespace, stream.TopicRaw) }
 
 // start runs a collector that is ready. change may alter its options.
 func start(t testing.TB, change func(*collector.Options)) *rig {
 	t.Helper()
-	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(6, topics()...))
+	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(6, topic()))
 	require.NoError(t, err)
 	t.Cleanup(kafka.Close)
 	r := startOn(t, kafka.ListenAddrs(), change)
@@ -143,16 +142,15 @@ func (r *rig) post(path, writeKey, body string, headers ...string) reply {
 	return out
 }
 
-// records are all of a topic (without namespace), by partition and offset.
-func (r *rig) records(topic string) []*kgo.Record {
+// records are all of touchpoints.raw, by partition and offset.
+func (r *rig) records() []*kgo.Record {
 	r.t.Helper()
-	full := stream.Qualify(namespace, topic)
-	cl, err := kgo.NewClient(kgo.SeedBrokers(r.kafka.ListenAddrs()...), kgo.ConsumeTopics(full), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(r.kafka.ListenAddrs()...), kgo.ConsumeTopics(topic()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	require.NoError(r.t, err)
 	defer cl.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
-	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, full)
+	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, topic())
 	require.NoError(r.t, err)
 	var want int64
 	ends.Each(func(o kadm.ListedOffset) { want += o.Offset })
@@ -169,8 +167,18 @@ func (r *rig) records(topic string) []*kgo.Record {
 	return out
 }
 
-func (r *rig) raw() []*kgo.Record      { return r.records(stream.TopicRaw) }
-func (r *rig) rejected() []*kgo.Record { return r.records(stream.TopicRejected) }
+// accepted and rejected are the records without and with a reason.
+func (r *rig) accepted() []*kgo.Record { return r.divided(false) }
+func (r *rig) rejected() []*kgo.Record { return r.divided(true) }
+
+func (r *rig) divided(rejected bool) (out []*kgo.Record) {
+	for _, rec := range r.records() {
+		if (header(rec, wire.HeaderReason) != "") == rejected {
+			out = append(out, rec)
+		}
+	}
+	return out
+}
 
 func header(rec *kgo.Record, name string) string {
 	for _, h := range rec.Headers {

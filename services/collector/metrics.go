@@ -7,7 +7,7 @@ import (
 // Outcomes of events.
 const (
 	outcomeAccepted = "accepted" // acknowledged by Kafka
-	outcomeRejected = "rejected" // in touchpoints.rejected
+	outcomeRejected = "rejected" // in Kafka with a reason, for touchpoints.rejected
 	outcomeRefused  = "refused"  // by the rate limit
 	outcomeFailed   = "failed"   // answered 503 for want of Kafka's acks
 )
@@ -38,12 +38,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(opts("requests_total", "Requests by route and status code."), []string{"route", "code"}),
 		events:   prometheus.NewCounterVec(opts("events_total", "Events by source and what became of them."), []string{"source", "outcome"}),
-		rejects:  prometheus.NewCounterVec(opts("rejected_events_total", "Events put into touchpoints.rejected, by reason."), []string{"source", "reason"}),
+		rejects:  prometheus.NewCounterVec(opts("rejected_events_total", "Events that cannot be accepted, by reason."), []string{"source", "reason"}),
 		bytes:    prometheus.NewCounterVec(opts("bytes_total", "Bytes of bodies received (decompressed) and of records sent to Kafka."), []string{"direction"}),
 		produce:  prometheus.NewHistogram(hist("produce_seconds", "Time from handing a request's records to the producer to Kafka's last ack.")),
 		duration: prometheus.NewHistogramVec(hist("request_seconds", "Time to answer a request."), []string{"route"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts(opts("in_flight_requests", "Requests being served."))),
-		kafkaUp:  prometheus.NewGauge(prometheus.GaugeOpts(opts("kafka_up", "1 while Kafka answers and the topics are there."))),
+		kafkaUp:  prometheus.NewGauge(prometheus.GaugeOpts(opts("kafka_up", "1 while Kafka answers and the topic is there."))),
 	}
 	if reg == nil {
 		return m, nil

@@ -31,7 +31,7 @@ const (
 // there. Safe for concurrent use.
 type producer struct {
 	client     *kgo.Client
-	topics     []string
+	topic      string
 	maxRecords int64
 	maxBytes   int64
 	timeout    time.Duration
@@ -44,7 +44,7 @@ type producer struct {
 
 func newProducer(o *Options, met *metrics) (*producer, error) {
 	p := &producer{
-		topics:     []string{stream.Qualify(o.Namespace, stream.TopicRaw), stream.Qualify(o.Namespace, stream.TopicRejected)},
+		topic:      stream.Qualify(o.Namespace, stream.TopicRaw),
 		maxRecords: int64(max(o.MaxBufferedBytes/smallRecord, o.MaxEvents)),
 		maxBytes:   int64(o.MaxBufferedBytes),
 		timeout:    o.ProduceTimeout, log: o.Log, met: met,
@@ -172,35 +172,29 @@ func (p *producer) watch(ctx context.Context) {
 	}
 }
 
-// probe asks for the topics. The error is one sentence without a full stop.
+// probe asks for the topic. The error is one sentence without a full stop.
 func (p *producer) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	req := kmsg.NewPtrMetadataRequest()
 	req.AllowAutoTopicCreation = false
-	for i := range p.topics {
-		topic := kmsg.NewMetadataRequestTopic()
-		topic.Topic = &p.topics[i]
-		req.Topics = append(req.Topics, topic)
-	}
+	topic := kmsg.NewMetadataRequestTopic()
+	topic.Topic = &p.topic
+	req.Topics = append(req.Topics, topic)
 	res, err := req.RequestWith(ctx, p.client)
 	if err != nil {
 		return fmt.Errorf("kafka cannot be reached: %w", err)
 	}
 	for i := range res.Topics {
 		t := &res.Topics[i]
-		name := ""
-		if t.Topic != nil {
-			name = *t.Topic
-		}
 		if err := kerr.ErrorForCode(t.ErrorCode); errors.Is(err, kerr.UnknownTopicOrPartition) {
-			return fmt.Errorf("topic %s does not exist: create the namespace's topics first", name)
+			return fmt.Errorf("topic %s does not exist: create the namespace's topics first", p.topic)
 		} else if err != nil {
-			return fmt.Errorf("topic %s cannot be used: %w", name, err)
+			return fmt.Errorf("topic %s cannot be used: %w", p.topic, err)
 		}
 		for j := range t.Partitions {
 			if t.Partitions[j].Leader < 0 {
-				return fmt.Errorf("topic %s has no leader for partition %d", name, t.Partitions[j].Partition)
+				return fmt.Errorf("topic %s has no leader for partition %d", p.topic, t.Partitions[j].Partition)
 			}
 		}
 	}

@@ -63,7 +63,7 @@ func TestTheRealSegmentClientForNode(t *testing.T) {
 	byType := map[string]touchpoint{}
 	keys := map[string]string{}
 	var stored []string
-	for _, rec := range r.raw() {
+	for _, rec := range r.accepted() {
 		var tp touchpoint
 		require.NoError(t, json.Unmarshal(rec.Value, &tp))
 		byType[tp.Type], keys[tp.Type] = tp, string(rec.Key)

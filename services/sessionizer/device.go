@@ -114,6 +114,7 @@ func (t *deviceTask) apply(r *kgo.Record, copied bool, out stream.Output) error 
 		t.tally.duplicates++
 		return nil
 	case journey.Late:
+		t.mark(d) // it was seen: a copy that comes after a restart must still be one
 		q.Late++
 		t.tally.late++
 		wire.Touchpoint(&t.pb, tp)

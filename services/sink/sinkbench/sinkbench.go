@@ -114,8 +114,8 @@ func Measure(ctx context.Context, o sink.Options, rows uint64) (Result, error) {
 	defer tick.Stop()
 	for res.Rows < rows {
 		select {
-		case err := <-done:
-			return res, errors.Join(fmt.Errorf("the sink ended after %d of %d rows", res.Rows, rows), err)
+		case err := <-done: // ctx ended, or it cannot work
+			return res, errors.Join(fmt.Errorf("the sink ended after %d of %d rows", res.Rows, rows), err, ctx.Err())
 		case <-tick.C:
 		}
 		n, err := inserted(reg)

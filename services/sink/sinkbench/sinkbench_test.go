@@ -1,6 +1,7 @@
 package sinkbench
 
 import (
+	"context"
 	"os"
 	"strconv"
 	"testing"
@@ -17,7 +18,7 @@ func TestMain(m *testing.M) { testbed.Main(m) }
 
 // The measurement itself works, on few rows. It says nothing about speed.
 func TestMeasure(t *testing.T) {
-	res := measure(t, 5000)
+	res := measure(t, 5000, 2*time.Minute)
 	require.EqualValues(t, 5000, res.Rows)
 }
 
@@ -31,27 +32,28 @@ func BenchmarkSink(b *testing.B) {
 		rows = n
 	}
 	for b.Loop() {
-		res := measure(b, rows)
+		res := measure(b, rows, time.Hour)
 		b.ReportMetric(res.RowsPerSecond, "rows/s")
 		b.ReportMetric(res.CPU.Seconds()/float64(res.Rows)*1e6, "cpu-s/Mrow")
 		b.ReportMetric(res.Startup.Seconds(), "startup-s")
 	}
 }
 
-func measure(t testing.TB, rows int) Result {
+func measure(t testing.TB, rows int, bound time.Duration) Result {
+	ctx, cancel := context.WithTimeout(t.Context(), bound)
+	defer cancel()
 	k, c := testbed.Kafka(t), testbed.ClickHouse(t)
-	// One namespace for both: that of Kafka; testbed drops its topics, and the
-	// databases carry the same name as ClickHouse's.
+	// One namespace for both, that of ClickHouse, whose databases testbed drops.
 	client, err := stream.NewClient(k.Cluster, "test", nil, nil)
 	require.NoError(t, err)
 	defer client.Close()
 	ns := c.Namespace
 	require.Eventually(t, func() bool {
-		return stream.EnsureTopics(t.Context(), client, ns, stream.TopicOptions{Partitions: 6}) == nil
+		return stream.EnsureTopics(ctx, client, ns, stream.TopicOptions{Partitions: 6}) == nil
 	}, time.Minute, 20*time.Millisecond)
 	defer func() { require.NoError(t, stream.DeleteDerived(t.Context(), client, ns)) }()
-	require.NoError(t, Fill(t.Context(), k.Cluster, ns, rows))
-	res, err := Measure(t.Context(), sink.Options{Namespace: ns, Cluster: k.Cluster, DSN: c.DSN}, uint64(rows))
+	require.NoError(t, Fill(ctx, k.Cluster, ns, rows))
+	res, err := Measure(ctx, sink.Options{Namespace: ns, Cluster: k.Cluster, DSN: c.DSN}, uint64(rows))
 	require.NoError(t, err)
 	return res
 }

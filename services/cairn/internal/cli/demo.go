@@ -47,6 +47,7 @@ a difference. Neither cairn.yaml nor the environment change it, only flags.`,
 	for _, addr := range []string{"collector-addr", "console-addr", "admin-addr"} {
 		f.Lookup(addr).Usage = "host:port (default: a free port on loopback)"
 	}
+	f.Lookup("startup-timeout").Usage = "how long to wait until everything is up (default 1m0s)"
 	f.Int("kafka-port", 0, "port of the broker; 0 picks a free one")
 	f.Int("clickhouse-port", 0, "port of ClickHouse, native protocol; 0 picks a free one")
 	f.Int("clickhouse-http-port", 0, "port of ClickHouse, HTTP; 0 picks a free one")

@@ -51,8 +51,7 @@ type demoResult struct {
 		Settle float64 `json:"settle"`
 	} `json:"seconds"`
 
-	doorRejected uint64 // by the collector: they never reach the raw topic
-	verify       warehouse.Report
+	verify warehouse.Report
 }
 
 // transitionCount is how often journeys went from a stage to another.
@@ -65,8 +64,8 @@ type transitionCount struct {
 
 // read fills in everything that ClickHouse knows.
 func (r *demoResult) read(ctx context.Context, conn driver.Conn, ns string) (err error) {
-	err = conn.QueryRow(ctx, fmt.Sprintf(`SELECT sum(touchpoints), sum(duplicates), sum(late) FROM %s_bi.v_data_quality`, ns)).
-		Scan(&r.Touchpoints, &r.Duplicates, &r.Late)
+	err = conn.QueryRow(ctx, fmt.Sprintf(`SELECT sum(touchpoints), sum(duplicates), sum(rejected), sum(late) FROM %s_bi.v_data_quality`, ns)).
+		Scan(&r.Touchpoints, &r.Duplicates, &r.Rejected, &r.Late)
 	if err != nil {
 		return fmt.Errorf("read the accounting: %w", err)
 	}
@@ -75,9 +74,9 @@ func (r *demoResult) read(ctx context.Context, conn driver.Conn, ns string) (err
 		sum  *uint64
 		sql  string
 	}{
-		{&r.RejectedReasons, &r.Rejected, "SELECT toString(reason), count() FROM %s_bi.v_rejected GROUP BY reason"},
+		{&r.RejectedReasons, new(uint64), "SELECT toString(reason), count() FROM %s_bi.v_rejected GROUP BY reason"},
 		{&r.JourneyStatus, &r.Journeys, "SELECT toString(status), count() FROM %s_bi.v_journeys GROUP BY status"},
-		{&r.SourceEvents, new(uint64), "SELECT toString(source), sum(touchpoints) FROM %s_bi.v_data_quality GROUP BY source"},
+		{&r.SourceEvents, new(uint64), "SELECT toString(source), sum(touchpoints) AS n FROM %s_bi.v_data_quality GROUP BY source HAVING n > 0"},
 		{new(map[string]uint64), &r.Sessions, "SELECT '', count() FROM %s_bi.v_sessions"},
 	} {
 		if *q.into, *q.sum, err = countBy(ctx, conn, fmt.Sprintf(q.sql, ns)); err != nil {

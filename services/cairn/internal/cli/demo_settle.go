@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -66,11 +67,10 @@ func (s *settler) wait(ctx context.Context, r *demoResult) error {
 		if err != nil {
 			return err
 		}
-		seen := now.accepted + r.doorRejected
-		s.d.progress.say(fmt.Sprintf("arriving: %s of %s events are in ClickHouse", mapview.FormatCount(seen), mapview.FormatCount(r.Acknowledged)))
-		behind := "the last rows"
-		if seen >= r.Acknowledged {
-			if behind, err = s.behind(ctx); err != nil {
+		s.d.progress.say(fmt.Sprintf("arriving: %s of %s events are in ClickHouse", mapview.FormatCount(now.accepted), mapview.FormatCount(r.Acknowledged)))
+		if now.accepted >= r.Acknowledged { // more, if a batch was taken and sent again all the same
+			behind, err := s.behind(ctx)
+			if err != nil {
 				return err
 			}
 			if behind == "" && caughtUp && now == last {
@@ -82,8 +82,7 @@ func (s *settler) wait(ctx context.Context, r *demoResult) error {
 			last, changed = now, time.Now()
 		}
 		if time.Since(changed) > settlePatience {
-			return fmt.Errorf("%d of %d acknowledged events are in ClickHouse and nothing has moved for %s: what is missing: %s",
-				seen, r.Acknowledged, settlePatience, behind)
+			return s.stuck(ctx, now, r)
 		}
 		select {
 		case <-ctx.Done():
@@ -91,6 +90,16 @@ func (s *settler) wait(ctx context.Context, r *demoResult) error {
 		case <-time.After(settlePoll):
 		}
 	}
+}
+
+// stuck says what is missing after nothing has changed for too long.
+func (s *settler) stuck(ctx context.Context, now settled, r *demoResult) error {
+	behind, err := s.behind(ctx)
+	if err == nil && behind == "" {
+		behind = "no group is behind"
+	}
+	return errors.Join(fmt.Errorf("%d of %d acknowledged events are in ClickHouse and nothing has moved for %s: %s",
+		now.accepted, r.Acknowledged, settlePatience, behind), err)
 }
 
 // behind names a group that has work left; "": none has.

@@ -42,12 +42,13 @@ func (r *demoResult) accounting(w io.Writer) {
 	for _, s := range shop.Sources() {
 		sources = append(sources, s+" "+mapview.FormatCount(r.SourceEvents[s]))
 	}
+	sent := fmt.Sprintf("over HTTP in %.1f s, %d requests%s; in ClickHouse %.1f s later", r.Seconds.Send, r.Requests, retries(r.Retries), r.Seconds.Settle)
 	for _, l := range []struct {
 		what string
 		n    uint64
 		note string
 	}{
-		{"events sent", r.EventsSent, fmt.Sprintf("over HTTP in %.1f s, %d requests%s; in ClickHouse %.1f s later", r.Seconds.Send, r.Requests, retries(r.Retries), r.Seconds.Settle)},
+		{"events sent", r.EventsSent, sent},
 		{"acknowledged", r.Acknowledged, "answered with 200; each one is one of these:"},
 		{"  touchpoints", r.Touchpoints, strings.Join(sources, ", ")},
 		{"  duplicates", r.Duplicates, "sent twice by their client, counted once"},

@@ -35,7 +35,6 @@ type Record struct {
 	Key    []byte // the primary identifier; nil for a rejected event
 	Value  []byte // the raw touchpoint; for a rejected event its own bytes
 	Reject *Reject
-	Origin string // of a rejected event: the same again if the client sends it again
 }
 
 // Append makes the record of event i. Key and Value are appended to dst, which
@@ -51,8 +50,7 @@ func (q *Request) Append(i int, m *Meta, dst []byte) (Record, []byte) {
 		rej = rej.at(itemPointer(i))
 	}
 	out := b.appendRaw(b.out[:start])
-	id := q.minter.mint("rejected\x00"+m.Source, b.time(), b.identity()...)
-	return Record{Value: out[start:len(out):len(out)], Reject: rej, Origin: "collector/" + m.Source + "/" + id.String()}, out
+	return Record{Value: out[start:len(out):len(out)], Reject: rej}, out
 }
 
 // builder writes one record.
@@ -131,6 +129,7 @@ func (b *builder) build() (key int, rej *Reject) {
 	}
 	b.copy(fExternalIDs)
 	b.copy(fEvent)
+	b.copy(fActor)
 	if rej := b.times(); rej != nil {
 		return 0, rej
 	}
@@ -167,9 +166,12 @@ func (b *builder) check() *Reject {
 	}
 	switch call := b.call(); {
 	case call == "":
-		return &Reject{CodeUnknownType, "type must be track, page, screen, identify, group or alias.", "/type"}
+		return &Reject{CodeBadType, "type must be track, page, screen, identify, group or alias.", "/type"}
 	case call == "track" && len(b.raw(fEvent)) <= len(`""`):
 		return &Reject{CodeNoEvent, "A track call needs the event's name.", "/event"}
+	}
+	if raw := b.raw(fActor); raw != nil && !isActor(raw) {
+		return &Reject{CodeBadActor, "actor must be customer or business.", "/actor"}
 	}
 	if b.raw(fExternalIDs) == nil {
 		e.known[fExternalIDs] = jsonscan.Span{}
@@ -182,15 +184,20 @@ func (b *builder) check() *Reject {
 	return nil
 }
 
-// call is the event's type: the route's, else its own; "" if it is none.
+// call is the event's type: the route's, else its own, else track if it has an
+// event's name; "" if it is none of the six.
 func (b *builder) call() string {
 	if b.q.call != "" {
 		return b.q.call
 	}
-	if raw := b.raw(fType); raw != nil && raw[0] == '"' {
-		return callName(jsonscan.Unquote(raw, nil))
+	raw := b.raw(fType)
+	switch {
+	case raw == nil && b.raw(fEvent) != nil:
+		return "track"
+	case raw == nil || raw[0] != '"':
+		return ""
 	}
-	return ""
+	return callName(jsonscan.Unquote(raw, nil))
 }
 
 func (b *builder) comma() {

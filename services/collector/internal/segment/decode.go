@@ -57,7 +57,7 @@ func (q *Request) Decode(body []byte, call string, limits Limits) *Reject {
 	var rej *Reject
 	switch {
 	case s.Peek() != '{' && s.Offset() < len(body):
-		return &Reject{CodeInvalidJSON, "The body must be a JSON object.", ""}
+		return &Reject{CodeBadJSON, "The body must be a JSON object.", ""}
 	case call == "":
 		rej = q.decodeBatch(&s)
 	default:
@@ -95,12 +95,12 @@ func (q *Request) WriteKey() []byte {
 func (q *Request) syntax(err error, pointer string) *Reject {
 	var syntax *jsonscan.SyntaxError
 	if !errors.As(err, &syntax) {
-		return &Reject{CodeInvalidJSON, err.Error(), pointer}
+		return &Reject{CodeBadJSON, err.Error(), pointer}
 	}
 	before := q.body[:min(syntax.Offset, len(q.body))]
 	line := bytes.Count(before, []byte{'\n'}) + 1
 	column := len(before) - bytes.LastIndexByte(before, '\n')
-	return &Reject{CodeInvalidJSON, fmt.Sprintf("The body is not JSON: %s (line %d, column %d).", syntax.Error(), line, column), pointer}
+	return &Reject{CodeBadJSON, fmt.Sprintf("The body is not JSON: %s (line %d, column %d).", syntax.Error(), line, column), pointer}
 }
 
 func (q *Request) name(key jsonscan.Span) []byte { return jsonscan.Unquote(key.In(q.body), nil) }
@@ -121,7 +121,7 @@ func (q *Request) decodeBatch(s *jsonscan.Scanner) *Reject {
 		name := q.name(key)
 		if string(name) == "batch" {
 			if seen {
-				return &Reject{CodeInvalidJSON, "The body has two members called batch.", "/batch"}
+				return &Reject{CodeBadJSON, "The body has two members called batch.", "/batch"}
 			}
 			seen = true
 			if rej := q.decodeItems(s); rej != nil {
@@ -178,7 +178,7 @@ func (q *Request) decodeItems(s *jsonscan.Scanner) *Reject {
 		if _, err := s.Skip(); err != nil {
 			return q.syntax(err, "/batch")
 		}
-		return wrongType("batch", "a list of events")
+		return badField("batch", "a list of events")
 	}
 	if err := s.Open('['); err != nil {
 		return q.syntax(err, "/batch")
@@ -215,7 +215,7 @@ func (q *Request) decodeEvent(s *jsonscan.Scanner) *Reject {
 		if _, err := s.Skip(); err != nil {
 			return q.syntax(err, "")
 		}
-		e.reject = &Reject{CodeWrongType, "An event must be an object.", ""}
+		e.reject = &Reject{CodeBadField, "An event must be an object.", ""}
 	}
 	e.raw = jsonscan.Span{Start: int32(start), End: int32(s.Offset())}
 	switch raw := e.raw.In(q.body); {
@@ -224,7 +224,7 @@ func (q *Request) decodeEvent(s *jsonscan.Scanner) *Reject {
 	case s.Deepest()-outside > q.limits.Depth:
 		e.reject = &Reject{CodeTooDeep, fmt.Sprintf("An event may nest %d objects and lists.", q.limits.Depth), ""}
 	case !utf8.Valid(raw):
-		e.reject = &Reject{CodeNotUTF8, "The event holds bytes that are not UTF-8.", ""}
+		e.reject = &Reject{CodeBadJSON, "The event holds bytes that are not UTF-8.", ""}
 	}
 	return nil
 }

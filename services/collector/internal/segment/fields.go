@@ -2,7 +2,9 @@ package segment
 
 import (
 	"bytes"
+	"strings"
 
+	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/services/collector/internal/jsonscan"
 )
 
@@ -29,6 +31,7 @@ const (
 	fIntegrations
 	fProperties
 	fTraits
+	fActor
 	fWriteKey
 	fCount
 )
@@ -38,7 +41,7 @@ var fieldNames = [fCount]string{
 	fType: "type", fMessageID: "messageId", fAnonymousID: "anonymousId", fUserID: "userId", fPreviousID: "previousId",
 	fGroupID: "groupId", fExternalIDs: "externalIds", fEvent: "event", fTimestamp: "timestamp",
 	fOriginalTimestamp: "originalTimestamp", fSentAt: "sentAt", fReceivedAt: "receivedAt", fSource: "source",
-	fContext: "context", fIntegrations: "integrations", fProperties: "properties", fTraits: "traits", fWriteKey: "writeKey",
+	fContext: "context", fIntegrations: "integrations", fProperties: "properties", fTraits: "traits", fActor: "actor", fWriteKey: "writeKey",
 }
 
 func fieldOf(name []byte) field {
@@ -77,6 +80,8 @@ func fieldOf(name []byte) field {
 		return fProperties
 	case "traits":
 		return fTraits
+	case "actor":
+		return fActor
 	case "writeKey":
 		return fWriteKey
 	}
@@ -108,9 +113,9 @@ func contextFieldOf(name []byte) contextField {
 	return cOther
 }
 
-// callName is the call of the Segment spec that name names, or "".
+// callName is the call of the Segment spec that name names in any case, or "".
 func callName(name []byte) string {
-	switch string(name) {
+	switch strings.ToLower(string(name)) {
 	case "track":
 		return "track"
 	case "page":
@@ -127,25 +132,37 @@ func callName(name []byte) string {
 	return ""
 }
 
+// isActor reports whether a JSON value names who acted; empty counts as absent.
+func isActor(raw []byte) bool {
+	if raw[0] != '"' {
+		return false
+	}
+	switch strings.ToLower(string(jsonscan.Unquote(raw, nil))) {
+	case "", journey.ActorCustomer, journey.ActorBusiness:
+		return true
+	}
+	return false
+}
+
 // misfit names what is wrong with the JSON type of a known member; nil: nothing.
 func misfit(f field, raw []byte) *Reject {
 	c := raw[0]
 	switch f {
 	case fMessageID, fAnonymousID, fUserID, fPreviousID, fGroupID:
 		if c == '{' || c == '[' {
-			return wrongType(fieldNames[f], "a string or a number")
+			return badField(fieldNames[f], "a string or a number")
 		}
 	case fEvent:
 		if c != '"' && c != 'n' {
-			return wrongType(fieldNames[f], "a string")
+			return badField(fieldNames[f], "a string")
 		}
 	case fExternalIDs:
 		if c != '[' && c != 'n' {
-			return wrongType(fieldNames[f], "a list of {type, id}")
+			return badField(fieldNames[f], "a list of {type, id}")
 		}
 	case fContext, fIntegrations, fProperties, fTraits:
 		if c != '{' && c != 'n' && !emptyList(raw) {
-			return wrongType(fieldNames[f], "an object")
+			return badField(fieldNames[f], "an object")
 		}
 	}
 	return nil

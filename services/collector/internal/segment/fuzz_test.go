@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cairnhq/cairn/pkg/journey"
+	"github.com/cairnhq/cairn/pkg/wire"
 	"github.com/cairnhq/cairn/services/collector/internal/segment"
 )
 
@@ -37,7 +38,7 @@ func FuzzDecode(f *testing.F) {
 			var rec segment.Record
 			rec, dst = q.Append(i, &segment.Meta{ReceivedAt: received, Source: "s", IP: "192.0.2.0"}, dst)
 			if rec.Reject != nil {
-				if rec.Key != nil || rec.Origin == "" || rec.Reject.Code == "" {
+				if rec.Key != nil || rec.Reject.Code == "" || len(rec.Value) == 0 {
 					t.Fatalf("half a reject: %+v", rec)
 				}
 				continue
@@ -49,6 +50,13 @@ func FuzzDecode(f *testing.F) {
 
 func checkTouchpoint(t *testing.T, body []byte, single bool, i int, rec *segment.Record) {
 	t.Helper()
+	var read wire.Raw
+	if err := wire.DecodeRaw(&wire.RawRecord{Value: rec.Value, Arrival: received.UnixMilli()}, &read); err != nil {
+		t.Fatalf("the device step cannot read it: %v: %q", err, rec.Value)
+	}
+	if read.Key != string(rec.Key) {
+		t.Fatalf("the device step would re-key it from %q to %q: %q", rec.Key, read.Key, rec.Value)
+	}
 	var out map[string]any
 	if err := json.Unmarshal(rec.Value, &out); err != nil {
 		t.Fatalf("%v: %q", err, rec.Value)

@@ -53,7 +53,7 @@ func (e *Event) primaryID(body, dst []byte) ([]byte, *Reject) {
 		if v := e.known[f]; v.Present() {
 			id, ok := idText(v.In(body), buf[:])
 			if !ok {
-				return dst, wrongType(fieldNames[f], "a string or a number")
+				return dst, badField(fieldNames[f], "a string or a number")
 			}
 			if id != nil {
 				return append(dst, id...), nil
@@ -69,7 +69,7 @@ func (e *Event) primaryID(body, dst []byte) ([]byte, *Reject) {
 // appendExternalID appends the first usable id of a list of {type, id}.
 func appendExternalID(list, dst []byte) ([]byte, *Reject) {
 	if list[0] != '[' {
-		return dst, wrongType("externalIds", "a list of {type, id}")
+		return dst, badField("externalIds", "a list of {type, id}")
 	}
 	s := jsonscan.New(list) // checked before: no error can come
 	_ = s.Open('[')
@@ -78,7 +78,7 @@ func appendExternalID(list, dst []byte) ([]byte, *Reject) {
 			return dst, nil
 		}
 		if s.Peek() != '{' {
-			return dst, wrongType("externalIds", "a list of {type, id}")
+			return dst, badField("externalIds", "a list of {type, id}")
 		}
 		kind, value := externalID(&s, list)
 		if !value.Present() {
@@ -86,12 +86,15 @@ func appendExternalID(list, dst []byte) ([]byte, *Reject) {
 		}
 		id, ok := idText(value.In(list), nil)
 		if !ok {
-			return dst, wrongType("externalIds", "a list of {type, id} with strings or numbers as ids")
+			return dst, badField("externalIds", "a list of {type, id} with strings or numbers as ids")
 		}
 		if id == nil {
 			continue
 		}
-		if kind.Present() && list[kind.Start] == '"' && string(bytes.ToLower(jsonscan.Unquote(kind.In(list), nil))) == journey.KindEmail {
+		if list[value.Start] != '"' {
+			id = value.In(list) // the list is copied as it is: its readers see this text
+		}
+		if kind.Present() && list[kind.Start] == '"' && journey.SnakeCase(string(jsonscan.Unquote(kind.In(list), nil))) == journey.KindEmail {
 			id = bytes.ToLower(id)
 		}
 		return append(dst, id...), nil
@@ -109,10 +112,10 @@ func externalID(s *jsonscan.Scanner, list []byte) (kind, id jsonscan.Span) {
 		if err != nil {
 			return kind, id
 		}
-		switch string(jsonscan.Unquote(key.In(list), nil)) {
-		case "type":
+		switch name := string(jsonscan.Unquote(key.In(list), nil)); {
+		case name == "type" && !kind.Present():
 			kind = value
-		case "id":
+		case name == "id" && !id.Present():
 			id = value
 		}
 	}

@@ -3,21 +3,24 @@ package segment
 import (
 	"strconv"
 	"strings"
+
+	"github.com/cairnhq/cairn/pkg/wire"
 )
 
 // Reasons of rejected events and refused requests: the cairn-reason header, the
-// "code" of an answer and a label of metrics.
+// "code" of an answer and a label of metrics. What the device step would reject
+// for the same reason has the same name there.
 const (
-	CodeInvalidJSON   = "invalid_json"
-	CodeWrongType     = "wrong_type"
-	CodeUnknownType   = "unknown_type"
-	CodeNoIdentifier  = "no_identifier"
-	CodeNoEvent       = "no_event"
-	CodeBadTime       = "bad_timestamp"
+	CodeBadJSON       = wire.ReasonBadJSON
+	CodeBadType       = wire.ReasonBadType
+	CodeBadActor      = wire.ReasonBadActor
+	CodeBadTime       = wire.ReasonBadTime
+	CodeNoIdentifier  = wire.ReasonNoIdentifier
+	CodeTooLarge      = wire.ReasonTooLarge
+	CodeBadField      = "bad_field" // a member of a JSON type that it cannot have
 	CodeBadMessageID  = "bad_message_id"
-	CodeTooLarge      = "too_large"
+	CodeNoEvent       = "no_event"
 	CodeTooDeep       = "too_deep"
-	CodeNotUTF8       = "not_utf8"
 	CodeTooManyEvents = "too_many_events"
 	CodeNoBatch       = "no_batch"
 )
@@ -46,8 +49,8 @@ func (r *Reject) at(parent string) *Reject {
 	return &moved
 }
 
-func wrongType(name, want string) *Reject {
-	return &Reject{CodeWrongType, name + " must be " + want + ".", "/" + pointerToken(name)}
+func badField(name, want string) *Reject {
+	return &Reject{CodeBadField, name + " must be " + want + ".", "/" + pointerToken(name)}
 }
 
 func itemPointer(i int) string { return "/batch/" + strconv.Itoa(i) }

@@ -65,6 +65,12 @@ func TestSingleCallTakesItsTypeFromTheRouteAndLosesItsKey(t *testing.T) {
 	require.Equal(t, segment.CodeNoIdentifier, recs[0].Reject.Code)
 }
 
+// A touchpoint without a type or in capitals is taken straight from Kafka as well.
+func TestTypesThatTheDeviceStepReadsToo(t *testing.T) {
+	require.Contains(t, string(one(t, `{"event":"E","userId":"u"}`).Value), `"type":"track"`)
+	require.Contains(t, string(one(t, `{"type":"Page","userId":"u","actor":"BUSINESS"}`).Value), `"type":"page"`)
+}
+
 func TestPrimaryIdentifierIsTheKey(t *testing.T) {
 	for _, c := range []struct{ ids, key string }{
 		{`"anonymousId":"a","userId":"u"`, "a"},
@@ -94,33 +100,36 @@ func TestPrimaryIdentifierIsTheKey(t *testing.T) {
 func TestBadEventsSayWhyAndWhere(t *testing.T) {
 	const ok = `{"type":"page","messageId":"m","userId":"u"}`
 	for _, c := range []struct{ event, code, pointer string }{
-		{`7`, segment.CodeWrongType, ""},
-		{`null`, segment.CodeWrongType, ""},
+		{`7`, segment.CodeBadField, ""},
+		{`null`, segment.CodeBadField, ""},
 		{`{"type":"page"}`, segment.CodeNoIdentifier, ""},
 		{`{"type":"page","userId":"anonymous"}`, segment.CodeNoIdentifier, ""},
 		{`{"type":"page","externalIds":[]}`, segment.CodeNoIdentifier, ""},
-		{`{"type":"page","userId":{"a":1}}`, segment.CodeWrongType, "/userId"},
-		{`{"type":"page","anonymousId":"a","userId":[]}`, segment.CodeWrongType, "/userId"},
-		{`{"type":"page","externalIds":{"email":"x"}}`, segment.CodeWrongType, "/externalIds"},
-		{`{"type":"page","externalIds":["x"]}`, segment.CodeWrongType, "/externalIds"},
-		{`{"type":"page","externalIds":[{"id":{}}]}`, segment.CodeWrongType, "/externalIds"},
-		{`{"userId":"u"}`, segment.CodeUnknownType, "/type"},
-		{`{"type":"buy","userId":"u"}`, segment.CodeUnknownType, "/type"},
-		{`{"type":5,"userId":"u"}`, segment.CodeUnknownType, "/type"},
+		{`{"type":"page","userId":{"a":1}}`, segment.CodeBadField, "/userId"},
+		{`{"type":"page","anonymousId":"a","userId":[]}`, segment.CodeBadField, "/userId"},
+		{`{"type":"page","externalIds":{"email":"x"}}`, segment.CodeBadField, "/externalIds"},
+		{`{"type":"page","externalIds":["x"]}`, segment.CodeBadField, "/externalIds"},
+		{`{"type":"page","externalIds":[{"id":{}}]}`, segment.CodeBadField, "/externalIds"},
+		{`{"userId":"u"}`, segment.CodeBadType, "/type"},
+		{`{"type":"page","userId":"u","actor":"robot"}`, segment.CodeBadActor, "/actor"},
+		{`{"type":"page","userId":"u","timestamp":"1066-10-14T09:00:00Z"}`, segment.CodeBadTime, "/timestamp"},
+		{`{"type":"page","userId":"u","timestamp":99999999999999}`, segment.CodeBadTime, "/timestamp"},
+		{`{"type":"buy","userId":"u"}`, segment.CodeBadType, "/type"},
+		{`{"type":5,"userId":"u"}`, segment.CodeBadType, "/type"},
 		{`{"type":"track","userId":"u"}`, segment.CodeNoEvent, "/event"},
 		{`{"type":"track","userId":"u","event":""}`, segment.CodeNoEvent, "/event"},
-		{`{"type":"track","userId":"u","event":{}}`, segment.CodeWrongType, "/event"},
-		{`{"type":"page","userId":"u","properties":"x"}`, segment.CodeWrongType, "/properties"},
-		{`{"type":"page","userId":"u","traits":[1]}`, segment.CodeWrongType, "/traits"},
-		{`{"type":"page","userId":"u","context":true}`, segment.CodeWrongType, "/context"},
-		{`{"type":"page","userId":"u","messageId":{}}`, segment.CodeWrongType, "/messageId"},
+		{`{"type":"track","userId":"u","event":{}}`, segment.CodeBadField, "/event"},
+		{`{"type":"page","userId":"u","properties":"x"}`, segment.CodeBadField, "/properties"},
+		{`{"type":"page","userId":"u","traits":[1]}`, segment.CodeBadField, "/traits"},
+		{`{"type":"page","userId":"u","context":true}`, segment.CodeBadField, "/context"},
+		{`{"type":"page","userId":"u","messageId":{}}`, segment.CodeBadField, "/messageId"},
 		{`{"type":"page","userId":"u","messageId":"` + strings.Repeat("ä", 101) + `"}`, segment.CodeBadMessageID, "/messageId"},
 		{`{"type":"page","userId":"u","timestamp":"yesterday"}`, segment.CodeBadTime, "/timestamp"},
 		{`{"type":"page","userId":"u","timestamp":true}`, segment.CodeBadTime, "/timestamp"},
 		{`{"type":"page","userId":"u","originalTimestamp":"2026-13-01T00:00:00Z"}`, segment.CodeBadTime, "/originalTimestamp"},
 		{`{"type":"page","userId":"u","a":[[[[[1]]]]]}`, segment.CodeTooDeep, ""},
 		{`{"type":"page","userId":"u","a":"` + strings.Repeat("x", 4096) + `"}`, segment.CodeTooLarge, ""},
-		{"{\"type\":\"page\",\"userId\":\"u\xff\"}", segment.CodeNotUTF8, ""},
+		{"{\"type\":\"page\",\"userId\":\"u\xff\"}", segment.CodeBadJSON, ""},
 	} {
 		recs := records(t, "", `{"batch":[`+ok+`, `+c.event+` ,`+ok+`]}`)
 		require.Len(t, recs, 3, c.event)
@@ -132,25 +141,24 @@ func TestBadEventsSayWhyAndWhere(t *testing.T) {
 		require.Equal(t, "/batch/1"+c.pointer, rej.Pointer, c.event)
 		require.NotEmpty(t, rej.Message)
 		require.Equal(t, c.event, string(recs[1].Value), "a rejected event is kept as it came")
-		require.Regexp(t, `^collector/shop/[0-9a-f-]{36}$`, recs[1].Origin)
 	}
 }
 
 func TestBadBodiesSayWhere(t *testing.T) {
 	for _, c := range []struct{ call, body, code, pointer, message string }{
-		{"", ``, segment.CodeInvalidJSON, "", "unexpected end"},
-		{"", `[]`, segment.CodeInvalidJSON, "", "must be a JSON object"},
+		{"", ``, segment.CodeBadJSON, "", "unexpected end"},
+		{"", `[]`, segment.CodeBadJSON, "", "must be a JSON object"},
 		{"", `{}`, segment.CodeNoBatch, "/batch", "no list called batch"},
-		{"", `{"batch":{}}`, segment.CodeWrongType, "/batch", "a list of events"},
-		{"", `{"batch":[],"batch":[]}`, segment.CodeInvalidJSON, "/batch", "two members"},
-		{"", `{"batch":[]} x`, segment.CodeInvalidJSON, "", "line 1, column 14"},
-		{"", `{"batch":[{"a":1},` + "\n" + `{"b":[1,}]}`, segment.CodeInvalidJSON, "/batch/1/b", "line 2, column 9"},
-		{"", `{"batch":[{"a":1},{"context":{"ip":}}]}`, segment.CodeInvalidJSON, "/batch/1/context", "at byte 35"},
+		{"", `{"batch":{}}`, segment.CodeBadField, "/batch", "a list of events"},
+		{"", `{"batch":[],"batch":[]}`, segment.CodeBadJSON, "/batch", "two members"},
+		{"", `{"batch":[]} x`, segment.CodeBadJSON, "", "line 1, column 14"},
+		{"", `{"batch":[{"a":1},` + "\n" + `{"b":[1,}]}`, segment.CodeBadJSON, "/batch/1/b", "line 2, column 9"},
+		{"", `{"batch":[{"a":1},{"context":{"ip":}}]}`, segment.CodeBadJSON, "/batch/1/context", "at byte 35"},
 		{"", `{"batch":[` + strings.Repeat(`{},`, 10) + `{}]}`, segment.CodeTooManyEvents, "/batch", "10 events"},
-		{"", `{"context":7,"batch":[]}`, segment.CodeWrongType, "/context", "an object"},
-		{"", `{"batch":[],"a/b~":tru}`, segment.CodeInvalidJSON, "/a~1b~0", "a value is needed"},
-		{"track", `{"userId":"u"`, segment.CodeInvalidJSON, "", "unexpected end"},
-		{"track", `{"userId":"u" "a":1}`, segment.CodeInvalidJSON, "", "at byte 14"},
+		{"", `{"context":7,"batch":[]}`, segment.CodeBadField, "/context", "an object"},
+		{"", `{"batch":[],"a/b~":tru}`, segment.CodeBadJSON, "/a~1b~0", "a value is needed"},
+		{"track", `{"userId":"u"`, segment.CodeBadJSON, "", "unexpected end"},
+		{"track", `{"userId":"u" "a":1}`, segment.CodeBadJSON, "", "at byte 14"},
 	} {
 		var q segment.Request
 		rej := q.Decode([]byte(c.body), c.call, limits())

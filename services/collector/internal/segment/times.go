@@ -11,6 +11,12 @@ import (
 // milliseconds it is March 1973, as seconds the year 5138.
 const millisAbove = 100_000_000_000
 
+// Bounds of a time that can be one, in Unix milliseconds: 1970 and 2200.
+const (
+	minTime = 0
+	maxTime = 7_258_118_400_000
+)
+
 // stamp is a time that a client sent.
 type stamp struct {
 	at   time.Time
@@ -22,6 +28,14 @@ type stamp struct {
 // for the T, an offset without colon or no offset (then UTC), and Unix numbers
 // in milliseconds or seconds are turned into it. ok is false for all else.
 func parseTime(raw []byte) (st stamp, ok bool) {
+	st, ok = readTime(raw)
+	if ms := st.at.UnixMilli(); st.set && (ms <= minTime || ms > maxTime) {
+		return stamp{}, false
+	}
+	return st, ok
+}
+
+func readTime(raw []byte) (st stamp, ok bool) {
 	switch c := raw[0]; {
 	case c == '"':
 		var buf [64]byte
