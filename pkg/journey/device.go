@@ -37,6 +37,7 @@ type DeviceChanges struct {
 	Hashes    []*HashChunk // changed rows
 	Links     bool         // Ownership or Oversized changed in any way
 	Ownership bool         // Ownership.Map or Frozen changed
+	Named     []string     // profiles that any map since the last call named, sorted: tell them Known
 }
 
 // Void says that a session or journey merged into another.
@@ -78,21 +79,47 @@ func (d *Device) Apply(t *Touchpoint, m *Model) Outcome {
 	if !t.Business() {
 		t.SessionID = d.addSession(t, m.SessionGap).ID
 	}
-	t.Owner = d.owner(t)
+	t.Owner, t.MapEpoch = d.owner(t), d.Ownership.Epoch
 	return Counted
 }
 
 // AddLink records that the identifier was seen with a user.
 func (d *Device) AddLink(l Link, m *Model) {
 	before := len(d.Ownership.Links)
-	wasFrozen := d.Ownership.Frozen
+	wasFrozen, was := d.Ownership.Frozen, d.Ownership.Map
 	if d.Ownership.Add(l, m.UserLimit) {
 		d.changes.Ownership = true
+		d.name(was)
+		d.name(d.Ownership.Map)
 	}
 	if d.changes.Ownership || len(d.Ownership.Links) != before || d.Ownership.Frozen != wasFrozen {
 		d.changes.Links = true
 	}
 }
+
+// name notes the profiles of a map, and the identifier's own: all that may hold
+// points of it must hear of the new map.
+func (d *Device) name(m []Link) {
+	add := func(profile string) {
+		if i, found := slices.BinarySearch(d.changes.Named, profile); !found {
+			d.changes.Named = slices.Insert(d.changes.Named, i, profile)
+		}
+	}
+	add(d.Identifier)
+	for _, l := range m {
+		add(UserProfile(l.UserID))
+	}
+}
+
+// TakeNamed returns Named of the changes alone, and forgets it.
+func (d *Device) TakeNamed() []string {
+	named := d.changes.Named
+	d.changes.Named = nil
+	return named
+}
+
+// Known is the identifier's present map, as homes are told it.
+func (d *Device) Known() KnownMap { return KnownMap{d.Ownership.Epoch, d.Ownership.Map} }
 
 func (d *Device) owner(t *Touchpoint) string {
 	if t.UserID != "" {

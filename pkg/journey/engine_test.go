@@ -1,6 +1,8 @@
 package journey_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/cairnhq/cairn/pkg/journey"
@@ -9,16 +11,18 @@ import (
 )
 
 // engine drives the core as the two steps do, in one process: devices first,
-// then the profiles that they name as owners. Every so often it commits, and
-// may lose all decoded state and read it back from its rows.
+// then the homes of the profiles that they name. What the steps tell each other
+// is delivered in a random order. Every so often it commits, and may lose all
+// decoded state and read it back from its rows.
 type engine struct {
-	m        *journey.Model
-	devices  map[string]*journey.Device
-	profiles map[string]*journey.Profile
-	every    int  // touchpoints per commit; 0: one commit at the end
-	restart  bool // forget everything decoded at each commit
+	m       *journey.Model
+	devices map[string]*journey.Device
+	homes   map[string]*journey.Home
+	rnd     *rand.Rand
+	flying  []func() // records between steps, not yet delivered
+	every   int      // touchpoints per commit; 0: one commit at the end
+	restart bool     // forget everything decoded at each commit
 
-	applied     []journey.Touchpoint // counted ones, with their owners
 	duplicates  int
 	late        int
 	pending     int
@@ -34,6 +38,7 @@ type stored struct {
 	hashes   map[[2]int32][]byte
 	journeys []byte
 	points   []byte
+	maps     map[string][]byte
 }
 
 type emission struct {
@@ -41,17 +46,17 @@ type emission struct {
 	seq     uint32
 }
 
-func newEngine(m *journey.Model, every int, restart bool) *engine {
+func newEngine(m *journey.Model, every int, restart bool, seed uint64) *engine {
 	return &engine{
-		m: m, every: every, restart: restart,
-		devices: map[string]*journey.Device{}, profiles: map[string]*journey.Profile{}, rows: map[string]*stored{},
+		m: m, every: every, restart: restart, rnd: rand.New(rand.NewPCG(seed, 1)),
+		devices: map[string]*journey.Device{}, homes: map[string]*journey.Home{}, rows: map[string]*stored{},
 		journeys: map[string]journeytest.Journey{}, owners: map[string]string{}, transitions: map[emission]journeytest.Transition{},
 	}
 }
 
 func (e *engine) row(name string) *stored {
 	if e.rows[name] == nil {
-		e.rows[name] = &stored{sessions: map[int64][]byte{}, hashes: map[[2]int32][]byte{}}
+		e.rows[name] = &stored{sessions: map[int64][]byte{}, hashes: map[[2]int32][]byte{}, maps: map[string][]byte{}}
 	}
 	return e.rows[name]
 }
@@ -87,22 +92,27 @@ func (e *engine) device(id string) *journey.Device {
 	return d
 }
 
-func (e *engine) profile(id string) *journey.Profile {
-	if p := e.profiles[id]; p != nil {
+func (e *engine) home(id string) *journey.Home {
+	if p := e.homes[id]; p != nil {
 		return p
 	}
-	p := &journey.Profile{ID: id}
+	p := &journey.Home{Maps: map[string]journey.KnownMap{}}
+	p.ID = id
 	if r := e.row("p" + id); r.journeys != nil {
 		p.Journeys = must(wire.DecodeJourneys(r.journeys))
 		p.Restore(must(wire.DecodePoints(r.points)))
+		for identifier, row := range r.maps {
+			p.Maps[identifier] = must(wire.DecodeKnownMap(row))
+		}
 	}
-	e.profiles[id] = p
+	e.homes[id] = p
 	return p
 }
 
 // Apply implements journeytest.Engine.
 func (e *engine) Apply(t journey.Touchpoint) {
-	switch e.device(t.Identifier).Apply(&t, e.m) {
+	d := e.device(t.Identifier)
+	switch d.Apply(&t, e.m) {
 	case journey.Duplicate:
 		e.duplicates++
 		return
@@ -110,16 +120,51 @@ func (e *engine) Apply(t journey.Touchpoint) {
 		e.late++
 		return
 	}
+	e.send(func() { e.adopt(e.home(t.Owner).Touchpoint(e.m.Point(&t), t.MapEpoch)) })
+	e.relinquish(d)
 	if t.UserID != "" {
 		for _, other := range t.Others {
-			e.device(other).AddLink(journey.Link{Time: t.Time, MessageID: t.MessageID, UserID: t.UserID}, e.m)
+			link := journey.Link{Time: t.Time, MessageID: t.MessageID, UserID: t.UserID}
+			e.send(func() {
+				o := e.device(other)
+				o.AddLink(link, e.m)
+				e.relinquish(o)
+			})
 		}
 	}
-	e.applied = append(e.applied, t)
-	e.profile(t.Owner).Add(e.m.Point(&t))
+	for e.rnd.IntN(3) > 0 && e.deliver() {
+	}
 	if e.pending++; e.every > 0 && e.pending >= e.every {
 		e.commit(t.Received)
 	}
+}
+
+// relinquish tells everybody concerned of a changed map.
+func (e *engine) relinquish(d *journey.Device) {
+	for _, profile := range d.TakeNamed() {
+		known := d.Known()
+		e.send(func() { e.adopt(e.home(profile).Relinquish(d.Identifier, known)) })
+	}
+}
+
+func (e *engine) adopt(list []journey.Adopt) {
+	for _, a := range list {
+		e.send(func() { e.adopt(e.home(a.To).Adopt(a)) })
+	}
+}
+
+func (e *engine) send(f func()) { e.flying = append(e.flying, f) }
+
+// deliver lets any one of the records in flight arrive.
+func (e *engine) deliver() bool {
+	if len(e.flying) == 0 {
+		return false
+	}
+	i := e.rnd.IntN(len(e.flying))
+	f := e.flying[i]
+	e.flying = slices.Delete(e.flying, i, i+1)
+	f()
+	return true
 }
 
 // commit takes all changes, as a flush does.
@@ -141,14 +186,17 @@ func (e *engine) commit(now int64) {
 			r.meta = wire.EncodeDevice(d)
 		}
 	}
-	for id, p := range e.profiles {
-		e.take(p, p.Refold(e.m, now))
+	for id, p := range e.homes {
+		e.take(&p.Profile, p.Refold(e.m, now))
 		r := e.row("p" + id)
 		r.journeys, r.points = wire.EncodeJourneys(p.Journeys), wire.EncodePoints(p.Points())
+		for _, identifier := range p.TakeLearned() {
+			r.maps[identifier] = wire.EncodeKnownMap(p.Maps[identifier])
+		}
 	}
-	if e.restart {
+	if e.restart && len(e.flying) == 0 { // what flies holds on to the decoded states
 		clear(e.devices)
-		clear(e.profiles)
+		clear(e.homes)
 	}
 }
 
@@ -180,16 +228,15 @@ func (e *engine) take(p *journey.Profile, c journey.ProfileChanges) {
 
 // Finish implements journeytest.Engine.
 func (e *engine) Finish(now int64) *journeytest.Answer {
+	for e.deliver() {
+	}
 	e.commit(now)
 	a := &journeytest.Answer{Owners: map[journeytest.Point]string{}, Duplicates: e.duplicates, Late: e.late}
-	for _, t := range e.applied {
-		a.Owners[journeytest.Point{Identifier: t.Identifier, MessageID: t.MessageID}] = t.Owner
-	}
 	for name := range e.rows {
 		if name[0] == 'd' {
 			e.device(name[1:])
 		} else {
-			e.profile(name[1:])
+			e.home(name[1:])
 		}
 	}
 	for id, d := range e.devices {
@@ -204,8 +251,15 @@ func (e *engine) Finish(now int64) *journeytest.Answer {
 			a.Frozen = append(a.Frozen, id)
 		}
 	}
-	for _, p := range e.profiles { // time alone changes a status
-		e.take(p, p.Refold(e.m, now))
+	for id, p := range e.homes { // time alone changes a status
+		e.take(&p.Profile, p.Refold(e.m, now))
+		for _, pt := range p.Points() {
+			at := journeytest.Point{Identifier: pt.Identifier, MessageID: pt.MessageID}
+			if other, twice := a.Owners[at]; twice {
+				panic(fmt.Sprintf("%v is held by %s and %s", at, other, id))
+			}
+			a.Owners[at] = id
+		}
 	}
 	for _, j := range e.journeys {
 		a.Journeys = append(a.Journeys, j)

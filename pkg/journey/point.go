@@ -5,6 +5,7 @@ package journey
 type Point struct {
 	OrderKey
 	Matches       uint64 // rules of the model that the touchpoint matches by itself
+	Fixed         bool   // carries a user id of its own: never moves to another profile
 	Business      bool
 	Live          bool
 	RevenueMicros int64
@@ -16,7 +17,7 @@ type Point struct {
 // Point is the point of a touchpoint under the model. It shares no memory with t.
 func (m *Model) Point(t *Touchpoint) Point {
 	p := Point{
-		OrderKey: t.Key(), Matches: m.Match(t), Business: t.Business(), Live: !t.Has(FlagNotLive),
+		OrderKey: t.Key(), Matches: m.Match(t), Fixed: t.UserID != "", Business: t.Business(), Live: !t.Has(FlagNotLive),
 		RevenueMicros: t.RevenueMicros, SessionID: t.SessionID, Channel: t.Channel,
 		Campaign: Campaign{Source: t.Campaign.Source, Medium: t.Campaign.Medium, Name: t.Campaign.Name},
 	}

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"slices"
+	"strings"
 )
 
 // MaxPoints is how many points a profile keeps. Beyond it the oldest are folded
@@ -64,8 +65,9 @@ type Profile struct {
 	ID       string
 	Journeys []*Journey // by start
 
-	points []Point // by key
-	fresh  []Point // not yet folded in, in the order of arrival
+	points []Point    // by key
+	fresh  []OrderKey // of points added since the last fold, in the order of arrival
+	moved  []int64    // times of points added or taken out since the last fold
 }
 
 // Restore adds stored points; they must be sorted by key before the first fold.
@@ -74,8 +76,22 @@ func (p *Profile) Restore(points []Point) { p.points = append(p.points, points..
 // Points are the kept points by key. The caller must not change them.
 func (p *Profile) Points() []Point { return p.points }
 
-// Add takes in a point; Refold makes it count.
-func (p *Profile) Add(pt Point) { p.fresh = append(p.fresh, pt) }
+// Add takes in a point; Refold makes it count. One that a base already covers
+// goes into the base; one that is there already changes nothing.
+func (p *Profile) Add(pt Point) {
+	if j := p.covered(pt); j != nil {
+		j.Base.include(pt)
+		j.Approximate = true
+		p.fresh = append(p.fresh, pt.OrderKey)
+		return
+	}
+	i, found := slices.BinarySearchFunc(p.points, pt, comparePoints)
+	if found {
+		return
+	}
+	p.points = slices.Insert(p.points, i, pt)
+	p.fresh, p.moved = append(p.fresh, pt.OrderKey), append(p.moved, pt.Time)
+}
 
 // Sort puts restored points in order.
 func (p *Profile) Sort() { slices.SortFunc(p.points, comparePoints) }
@@ -87,7 +103,7 @@ type ProfileChanges struct {
 	Journeys    []*Journey // changed rows, by start
 	Voids       []Void     // journeys that are no more, by id
 	Transitions []Transition
-	Folded      []Point // points that went into a base: their rows can go
+	Times       []int64 // of the points added, taken out or folded into a base
 }
 
 // Refold takes in the added points and recomputes the profile's journeys. Every
@@ -96,38 +112,25 @@ type ProfileChanges struct {
 // status is published, never what it is in the end.
 func (p *Profile) Refold(m *Model, now int64) ProfileChanges {
 	var c ProfileChanges
-	fresh := p.fresh
-	p.fresh = nil
-	p.insert(fresh)
+	c.Times = p.moved
 	old := p.Journeys
-	p.Journeys = p.windows(m, fresh)
+	p.Journeys = p.windows(m)
 	c.Voids, c.Transitions = p.settle(old)
 	for i, j := range p.Journeys {
-		c.Transitions = append(c.Transitions, p.fold(m, j, now, p.nextStart(i), fresh)...)
+		c.Transitions = append(c.Transitions, p.fold(m, j, now, p.nextStart(i))...)
 		if h := j.rowHash(); h != j.published {
 			j.published = h
 			c.Journeys = append(c.Journeys, j)
 		}
 	}
-	c.Folded = p.compact(m)
+	for _, pt := range p.compact(m) {
+		c.Times = append(c.Times, pt.Time)
+	}
+	p.fresh, p.moved = nil, nil
 	return c
 }
 
-// insert adds points in order; one that a base already covers goes into the base.
-func (p *Profile) insert(fresh []Point) {
-	for _, pt := range fresh {
-		if j := p.covered(pt); j != nil {
-			j.Base.include(pt)
-			j.Approximate = true
-			continue
-		}
-		i, found := slices.BinarySearchFunc(p.points, pt, comparePoints)
-		if !found { // the device step sends each message once; a repeat changes nothing
-			p.points = slices.Insert(p.points, i, pt)
-		}
-	}
-}
-
+// covered finds the journey whose base a point would have to be folded into.
 func (p *Profile) covered(pt Point) *Journey {
 	for _, j := range p.Journeys {
 		if j.Base != nil && j.Base.Start <= pt.Time && pt.Compare(j.Base.Through) <= 0 {
@@ -139,8 +142,8 @@ func (p *Profile) covered(pt Point) *Journey {
 
 // windows cuts the customer points, and the bases, into journeys. A window that
 // holds known journeys keeps the id of the earliest-starting one and absorbs the
-// others; a new one is minted from its first-arrived point.
-func (p *Profile) windows(m *Model, fresh []Point) []*Journey {
+// others; a new one is minted.
+func (p *Profile) windows(m *Model) []*Journey {
 	spans := p.spans()
 	var out []*Journey
 	for i := 0; i < len(spans); {
@@ -148,7 +151,7 @@ func (p *Profile) windows(m *Model, fresh []Point) []*Journey {
 		for i++; i < len(spans) && spans[i][0] <= end+m.JourneyGap; i++ {
 			end = max(end, spans[i][1])
 		}
-		out = append(out, p.claim(start, end, fresh))
+		out = append(out, p.claim(start, end, out))
 	}
 	return out
 }
@@ -173,11 +176,12 @@ func (p *Profile) spans() [][2]int64 {
 	return spans
 }
 
-// claim makes the journey of a window.
-func (p *Profile) claim(start, end int64, fresh []Point) *Journey {
+// claim makes the journey of a window. taken are those of earlier windows: a
+// journey that was split stays with the first.
+func (p *Profile) claim(start, end int64, taken []*Journey) *Journey {
 	var j *Journey
 	for _, old := range p.Journeys {
-		if old.End < start || old.Start > end {
+		if old.End < start || old.Start > end || slices.Contains(taken, old) {
 			continue
 		}
 		if j == nil {
@@ -190,15 +194,30 @@ func (p *Profile) claim(start, end int64, fresh []Point) *Journey {
 		j.Approximate = j.Approximate || old.Approximate || old.Base != nil
 	}
 	if j == nil {
-		j = &Journey{}
-		for _, pt := range fresh {
-			if !pt.Business && start <= pt.Time && pt.Time <= end {
-				j.ID, j.Minted = mintID("journey", p.ID, pt.Identifier+"\x00"+pt.MessageID), pt.Time
-				break
-			}
-		}
+		j = p.mint(start, end)
 	}
 	j.Start, j.End = start, end
+	return j
+}
+
+// mint makes a journey with an id of its own: from the point of the window that
+// arrived first of those just added, else from the first in order.
+func (p *Profile) mint(start, end int64) *Journey {
+	from := p.between(start, end)[0].OrderKey
+	for _, k := range p.fresh {
+		if start <= k.Time && k.Time <= end {
+			from = k
+			break
+		}
+	}
+	j := &Journey{Minted: from.Time}
+	for n := 0; j.ID == "" || slices.ContainsFunc(p.Journeys, func(o *Journey) bool { return o.ID == j.ID }); n++ {
+		j.ID = mintID("journey", p.ID, from.Identifier+"\x00"+from.MessageID+strings.Repeat("\x00", n))
+	}
+	// An id that merged into another and comes back is its own again.
+	for _, o := range p.Journeys {
+		o.Absorbed = slices.DeleteFunc(o.Absorbed, func(v Void) bool { return v.ID == j.ID })
+	}
 	return j
 }
 
@@ -238,7 +257,7 @@ func (p *Profile) nextStart(i int) int64 {
 
 // fold computes a journey from its base and points, and returns the transitions
 // that differ from what was emitted.
-func (p *Profile) fold(m *Model, j *Journey, now, next int64, fresh []Point) []Transition {
+func (p *Profile) fold(m *Model, j *Journey, now, next int64) []Transition {
 	j.Fold = NewFold()
 	j.Touchpoints, j.Business, j.Sessions, j.RevenueMicros = 0, 0, 0, 0
 	ends := map[string]int64{}
@@ -270,13 +289,19 @@ func (p *Profile) fold(m *Model, j *Journey, now, next int64, fresh []Point) []T
 		changed = append(changed, Transition{Profile: p.ID, JourneyID: j.ID, Seq: uint32(seq + 1), AtMillis: j.Minted, Status: StatusVoid})
 	}
 	j.Emitted = hashes
-	for _, pt := range fresh {
-		if j.Start <= pt.Time && pt.Time <= j.End {
-			j.Live = pt.Live
+	for _, k := range p.fresh {
+		if j.Start <= k.Time && k.Time <= j.End {
+			j.Live = p.live(k)
 		}
 	}
 	j.Lapsed = now > j.End+m.JourneyGap
 	return changed
+}
+
+// live reports whether the point of a key happened when it arrived.
+func (p *Profile) live(k OrderKey) bool {
+	i, found := slices.BinarySearchFunc(p.points, k, func(a Point, k OrderKey) int { return a.Compare(k) })
+	return found && p.points[i].Live
 }
 
 // between are the points from start to end, both included, that belong to one

@@ -7,18 +7,11 @@ import (
 	"github.com/cairnhq/cairn/pkg/journey/journeytest"
 )
 
-// Can implements journeytest.Capable. History before a link stays with the
-// identifier here; the warehouse resolves it at query time.
-func (e *engine) Can(feature string) bool {
-	switch feature {
-	case "handoff", "alias", "friction":
-		return false
-	}
-	return true
-}
+// Can implements journeytest.Capable.
+func (e *engine) Can(feature string) bool { return feature != "alias" && feature != "friction" }
 
 // TestScenarios tells the stories of testdata with the streaming core, losing
 // all decoded state after every touchpoint.
 func TestScenarios(t *testing.T) {
-	journeytest.RunScenarios(t, "testdata/scenarios", func(m *journey.Model) journeytest.Engine { return newEngine(m, 1, true) })
+	journeytest.RunScenarios(t, "testdata/scenarios", func(m *journey.Model) journeytest.Engine { return newEngine(m, 1, true, 1) })
 }

@@ -67,6 +67,7 @@ type Touchpoint struct {
 
 	SessionID string // set by the device step
 	Owner     string // profile it was sent to, set by the device step
+	MapEpoch  uint64 // epoch of the identifier's map by which the owner was found
 
 	RawPartition int32 // where it stands in the raw topic
 	RawOffset    int64

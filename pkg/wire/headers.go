@@ -34,6 +34,9 @@ const (
 	TypeCopy  = "copy"  // touchpoints.raw: a record that was keyed or partitioned wrongly, keyed right
 	TypeLink  = "link"  // touchpoints.raw: another identifier was seen with a user
 	TypeEpoch = "epoch" // quality: a rebuild is complete
+	// touchpoints: an identifier's owners have changed, and points that move.
+	TypeRelinquish = "relinquish"
+	TypeAdopt      = "adopt"
 )
 
 // Media types of values.

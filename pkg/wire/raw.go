@@ -113,8 +113,10 @@ func (m *members) slot(key string) *gjson.Result {
 }
 
 // DecodeRaw reads a raw touchpoint (docs/touchpoints.md). Errors are *RawError.
-// It sets everything but what enrichment and the device step add.
+// It sets everything but what enrichment and the device step add; on an error,
+// what it had read until then.
 func DecodeRaw(in *RawRecord, out *Raw) error {
+	*out = Raw{}
 	if len(in.Value) > MaxRaw {
 		return &RawError{ReasonTooLarge, "", fmt.Errorf("the record has %d bytes, the limit is %d", len(in.Value), MaxRaw)}
 	}

@@ -26,7 +26,7 @@ func Touchpoint(r *wirepb.Touchpoint, t *journey.Touchpoint) {
 		CampaignName: t.Campaign.Name, CampaignTerm: t.Campaign.Term, CampaignContent: t.Campaign.Content,
 		UserAgent: t.UserAgent, Ip: t.IP, Locale: t.Locale, RevenueMicros: t.RevenueMicros, Currency: t.Currency,
 		Properties: t.Properties, Traits: t.Traits, Context: t.Context, PreviousId: t.PreviousID,
-		RawPartition: t.RawPartition, RawOffset: t.RawOffset, Revision: t.Revision,
+		RawPartition: t.RawPartition, RawOffset: t.RawOffset, Revision: t.Revision, MapEpoch: t.MapEpoch,
 	}
 }
 
@@ -44,7 +44,7 @@ func FromTouchpoint(t *journey.Touchpoint, r *wirepb.Touchpoint) {
 		},
 		UserAgent: r.UserAgent, IP: r.Ip, Locale: r.Locale, RevenueMicros: r.RevenueMicros, Currency: r.Currency,
 		Properties: r.Properties, Traits: r.Traits, Context: r.Context, PreviousID: r.PreviousId,
-		RawPartition: r.RawPartition, RawOffset: r.RawOffset, Revision: r.Revision,
+		RawPartition: r.RawPartition, RawOffset: r.RawOffset, Revision: r.Revision, MapEpoch: r.MapEpoch,
 	}
 }
 

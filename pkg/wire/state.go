@@ -141,20 +141,8 @@ func fromVoids(list []*wirepb.VoidRow) []journey.Void {
 }
 
 // EncodePoints is a row of points, sorted by key.
-func EncodePoints(points []journey.Point) []byte {
-	r := &wirepb.PointsRow{Points: make([]*wirepb.PointRow, len(points))}
-	rows := make([]wirepb.PointRow, len(points))
-	for i := range points {
-		p := &points[i]
-		rows[i] = wirepb.PointRow{
-			TimeMs: p.Time, MessageId: p.MessageID, Identifier: p.Identifier, Matches: p.Matches,
-			Business: p.Business, Live: p.Live, RevenueMicros: p.RevenueMicros, SessionId: p.SessionID,
-			Channel: p.Channel, CampaignSource: p.Campaign.Source, CampaignMedium: p.Campaign.Medium,
-			CampaignName: p.Campaign.Name,
-		}
-		r.Points[i] = &rows[i]
-	}
-	return marshalRow(r)
+func EncodePoints(list []journey.Point) []byte {
+	return marshalRow(&wirepb.PointsRow{Points: points(list)})
 }
 
 // DecodePoints is the reverse of EncodePoints. The points alias b.
@@ -163,16 +151,57 @@ func DecodePoints(b []byte) ([]journey.Point, error) {
 	if err := unmarshalRow(b, &r); err != nil {
 		return nil, err
 	}
-	out := make([]journey.Point, len(r.Points))
-	for i, p := range r.Points {
+	return fromPoints(r.Points), nil
+}
+
+func points(list []journey.Point) []*wirepb.PointRow {
+	out := make([]*wirepb.PointRow, len(list))
+	rows := make([]wirepb.PointRow, len(list))
+	for i := range list {
+		p := &list[i]
+		rows[i] = wirepb.PointRow{
+			TimeMs: p.Time, MessageId: p.MessageID, Identifier: p.Identifier, Matches: p.Matches, Fixed: p.Fixed,
+			Business: p.Business, Live: p.Live, RevenueMicros: p.RevenueMicros, SessionId: p.SessionID,
+			Channel: p.Channel, CampaignSource: p.Campaign.Source, CampaignMedium: p.Campaign.Medium,
+			CampaignName: p.Campaign.Name,
+		}
+		out[i] = &rows[i]
+	}
+	return out
+}
+
+func fromPoints(list []*wirepb.PointRow) []journey.Point {
+	out := make([]journey.Point, len(list))
+	for i, p := range list {
 		out[i] = journey.Point{
 			OrderKey: journey.OrderKey{Time: p.TimeMs, MessageID: p.MessageId, Identifier: p.Identifier},
-			Matches:  p.Matches, Business: p.Business, Live: p.Live, RevenueMicros: p.RevenueMicros,
+			Matches:  p.Matches, Fixed: p.Fixed, Business: p.Business, Live: p.Live, RevenueMicros: p.RevenueMicros,
 			SessionID: p.SessionId, Channel: p.Channel,
 			Campaign: journey.Campaign{Source: p.CampaignSource, Medium: p.CampaignMedium, Name: p.CampaignName},
 		}
 	}
-	return out, nil
+	return out
+}
+
+// EncodeKnownMap is the row of what a home knows of an identifier.
+func EncodeKnownMap(k journey.KnownMap) []byte { return marshalRow(knownMap(k)) }
+
+// DecodeKnownMap is the reverse of EncodeKnownMap. The map aliases b.
+func DecodeKnownMap(b []byte) (journey.KnownMap, error) {
+	var r wirepb.KnownMapRow
+	err := unmarshalRow(b, &r)
+	return fromKnownMap(&r), err
+}
+
+func knownMap(k journey.KnownMap) *wirepb.KnownMapRow {
+	return &wirepb.KnownMapRow{Epoch: k.Epoch, Map: links(k.Map)}
+}
+
+func fromKnownMap(r *wirepb.KnownMapRow) journey.KnownMap {
+	if r == nil {
+		return journey.KnownMap{}
+	}
+	return journey.KnownMap{Epoch: r.Epoch, Map: fromLinks(r.Map)}
 }
 
 // EncodeJourneys is the row of a profile's journeys.

@@ -79,6 +79,7 @@ func (t *deviceTask) Process(r *kgo.Record, out stream.Output) error {
 	}
 	if h.reason != "" { // its writer could not read it, and says why
 		in.Arrival = cmp.Or(h.receivedAt, in.Arrival)
+		t.raw = wire.Raw{}
 		return t.reject(r, &in, copied, &wire.RawError{Reason: h.reason, Err: errors.New(h.err)}, out)
 	}
 	if err := wire.DecodeRaw(&in, &t.raw); err != nil {
@@ -210,8 +211,8 @@ func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, copied bool, caus
 	if errors.As(cause, &raw) {
 		reason = raw.Reason
 	}
-	// The same minute and source as if it had been read, so that the sums agree.
-	q, err := t.quality.at(in.Arrival, in.Source)
+	source := cmp.Or(t.raw.Touchpoint.Source, in.Source) // as far as it could be read
+	q, err := t.quality.at(in.Arrival, source)
 	if err != nil {
 		return err
 	}
@@ -225,7 +226,7 @@ func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, copied bool, caus
 		{Key: wire.HeaderReason, Value: []byte(reason)},
 		{Key: wire.HeaderError, Value: []byte(cause.Error())},
 		{Key: wire.HeaderOrigin, Value: []byte(originOf(r))},
-		{Key: wire.HeaderSource, Value: []byte(in.Source)},
+		{Key: wire.HeaderSource, Value: []byte(source)},
 		{Key: wire.HeaderReceivedAt, Value: strconv.AppendInt(nil, in.Arrival, 10)},
 	}
 	out.Produce(&kgo.Record{Topic: t.topics.rejected, Key: []byte(originOf(r)), Value: r.Value, Headers: hs})
@@ -312,6 +313,10 @@ func (t *deviceTask) flushDevice(d *deviceEntry, out stream.Output) {
 		t.state.Put(append(prefix[:len(prefix):len(prefix)], rowMeta), wire.EncodeDevice(&d.Device))
 	}
 	if c.Ownership {
+		known := wire.EncodeRelinquish(d.Identifier, d.Known())
+		for _, profile := range c.Named {
+			out.Produce(&kgo.Record{Topic: t.topics.touchpoints, Key: []byte(profile), Value: known, Headers: t.topics.relinquishHeaders})
+		}
 		rec := wire.Identity(d.Identifier, &d.Ownership, t.state.NextRevision())
 		out.Produce(&kgo.Record{Topic: t.topics.identities, Key: []byte(d.Identifier), Value: wire.Marshal(rec)})
 	}

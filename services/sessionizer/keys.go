@@ -25,6 +25,7 @@ const (
 	rowSession  = 's'
 	rowJourneys = 'j'
 	rowPoints   = 'p'
+	rowMap      = 'm'
 )
 
 // rowPrefix begins the keys of one device's or profile's rows. The length keeps
@@ -54,7 +55,8 @@ func sessionKey(prefix []byte, start int64) []byte {
 // topics are the full names of what the steps write.
 type topics struct {
 	raw, rejected, late, touchpoints, sessions, identities, journeys, transitions, quality string
-	touchpointHeaders                                                                      []kgo.RecordHeader
+
+	touchpointHeaders, relinquishHeaders, adoptHeaders []kgo.RecordHeader
 }
 
 func newTopics(ns string) topics {
@@ -65,6 +67,8 @@ func newTopics(ns string) topics {
 		identities: q(stream.TopicIdentities), journeys: q(stream.TopicJourneys),
 		transitions: q(stream.TopicTransitions), quality: q(stream.TopicQuality),
 		touchpointHeaders: []kgo.RecordHeader{{Key: wire.HeaderSchema, Value: []byte(wire.SchemaTouchpoint)}},
+		relinquishHeaders: []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeRelinquish)}},
+		adoptHeaders:      []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeAdopt)}},
 	}
 }
 

@@ -2,7 +2,6 @@ package sessionizer
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -38,9 +37,8 @@ type profileTask struct {
 
 // profileEntry is a decoded profile and what of it has changed.
 type profileEntry struct {
-	journey.Profile
+	journey.Home
 	dirty bool
-	hours map[int64]bool // rows of points to write
 }
 
 func newProfileTask(o *Options, met *metrics, state *stream.State) (*profileTask, error) {
@@ -52,10 +50,41 @@ func newProfileTask(o *Options, met *metrics, state *stream.State) (*profileTask
 }
 
 // Process implements stream.Task.
-func (t *profileTask) Process(r *kgo.Record, _ stream.Output) error {
-	if readHeaders(r).typ != "" {
-		return nil // talk between steps that this version does not know
+func (t *profileTask) Process(r *kgo.Record, out stream.Output) error {
+	switch readHeaders(r).typ {
+	case "":
+		return t.touchpoint(r, out)
+	case wire.TypeRelinquish:
+		identifier, known, err := wire.DecodeRelinquish(r.Value)
+		if err != nil {
+			return err
+		}
+		p, err := t.profile(string(r.Key))
+		if err != nil {
+			return err
+		}
+		t.forward(p.Relinquish(identifier, known), out)
+		t.mark(p)
+		return nil
+	case wire.TypeAdopt:
+		// Points live as long as the state, so they get memory of their own.
+		a, err := wire.DecodeAdopt(slices.Clone(r.Value), string(r.Key))
+		if err != nil {
+			return err
+		}
+		p, err := t.profile(a.To)
+		if err != nil {
+			return err
+		}
+		t.tally.adopted += uint64(len(a.Points))
+		t.forward(p.Adopt(a), out)
+		t.mark(p)
+		return nil
 	}
+	return nil // of a type that this version does not know
+}
+
+func (t *profileTask) touchpoint(r *kgo.Record, out stream.Output) error {
 	t.pb.Reset()
 	if err := t.pb.UnmarshalVTUnsafe(r.Value); err != nil {
 		return fmt.Errorf("touchpoint record: %w", err)
@@ -67,11 +96,19 @@ func (t *profileTask) Process(r *kgo.Record, _ stream.Output) error {
 		return err
 	}
 	t.state.Observe(min(tp.Time, tp.Received))
-	p.Add(t.o.Model.Point(&tp))
-	p.hours[hourOf(tp.Time)] = true
+	t.forward(p.Touchpoint(t.o.Model.Point(&tp), tp.MapEpoch), out)
 	t.mark(p)
 	t.tally.oldest = min(t.tally.oldest, tp.Received)
 	return nil
+}
+
+// forward sends points to the homes of their owners.
+func (t *profileTask) forward(list []journey.Adopt, out stream.Output) {
+	for i := range list {
+		out.Produce(&kgo.Record{
+			Topic: t.topics.touchpoints, Key: []byte(list[i].To), Value: wire.EncodeAdopt(&list[i]), Headers: t.topics.adoptHeaders,
+		})
+	}
 }
 
 func hourOf(ms int64) int64 { return ms - ((ms%pointHour)+pointHour)%pointHour }
@@ -81,8 +118,8 @@ func (t *profileTask) profile(id string) (*profileEntry, error) {
 	if p, ok := t.profiles[id]; ok {
 		return p, nil
 	}
-	p := &profileEntry{hours: map[int64]bool{}}
-	p.ID = strings.Clone(id) // the caller's aliases a record
+	p := &profileEntry{}
+	p.ID, p.Maps = strings.Clone(id), map[string]journey.KnownMap{} // the caller's id aliases a record
 	prefix := rowPrefix(tableProfile, id)
 	err := t.state.Scan(prefix, func(key, value []byte) error {
 		switch key[len(prefix)] {
@@ -93,6 +130,10 @@ func (t *profileTask) profile(id string) (*profileEntry, error) {
 		case rowPoints:
 			points, err := wire.DecodePoints(value)
 			p.Restore(points)
+			return err
+		case rowMap:
+			known, err := wire.DecodeKnownMap(value)
+			p.Maps[string(key[len(prefix)+1:])] = known
 			return err
 		}
 		return fmt.Errorf("state row of kind %q is unknown", key[len(prefix)])
@@ -126,11 +167,11 @@ func (t *profileTask) Flush(now stream.Clock, out stream.Output) error {
 
 func (t *profileTask) flushProfile(p *profileEntry, at, wall int64, out stream.Output) error {
 	c := p.Refold(t.o.Model, at)
-	for _, pt := range c.Folded {
-		p.hours[hourOf(pt.Time)] = true
-	}
-	t.writePoints(p)
+	t.writePoints(p, c.Times)
 	prefix := rowPrefix(tableProfile, p.ID)
+	for _, identifier := range p.TakeLearned() {
+		t.state.Put(append(append(prefix[:len(prefix):len(prefix)], rowMap), identifier...), wire.EncodeKnownMap(p.Maps[identifier]))
+	}
 	t.state.Put(append(prefix, rowJourneys), wire.EncodeJourneys(p.Journeys))
 	for _, v := range c.Voids {
 		rec := wire.VoidJourney(p.ID, t.o.Model, v, t.state.NextRevision())
@@ -159,11 +200,15 @@ func (t *profileTask) flushProfile(p *profileEntry, at, wall int64, out stream.O
 	return nil
 }
 
-// writePoints writes the rows of the hours that changed.
-func (t *profileTask) writePoints(p *profileEntry) {
+// writePoints writes the rows of the hours in which points came or went.
+func (t *profileTask) writePoints(p *profileEntry, times []int64) {
 	prefix := append(rowPrefix(tableProfile, p.ID), rowPoints)
 	points := p.Points()
-	for _, hour := range slices.Sorted(maps.Keys(p.hours)) {
+	for i := range times {
+		times[i] = hourOf(times[i])
+	}
+	slices.Sort(times)
+	for _, hour := range slices.Compact(times) {
 		lo, hi := pointsOf(points, hour)
 		key := appendTime(prefix[:len(prefix):len(prefix)], hour)
 		if lo == hi {
@@ -172,7 +217,6 @@ func (t *profileTask) writePoints(p *profileEntry) {
 		}
 		t.state.Put(key, wire.EncodePoints(points[lo:hi]))
 	}
-	clear(p.hours)
 }
 
 // pointsOf finds the points of one hour.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -212,7 +214,7 @@ func TestSessionsSurviveDisorderAndCopies(t *testing.T) {
 	r.produce(raw("a", "2", 20, "x"), raw("a", "1", 0, "x"), raw("a", "1", 3, "x")) // merges; two copies
 	r.settle()
 	require.Equal(t, map[string]int{
-		fmt.Sprintf("anonymous:a %d-%d n=3", t0.UnixMilli(), t0.Add(40*time.Minute).UnixMilli()):                  1,
+		fmt.Sprintf("anonymous:a %d-%d n=3", t0.UnixMilli(), t0.Add(40*time.Minute).UnixMilli()):                   1,
 		fmt.Sprintf("anonymous:b %d-%d n=1", t0.Add(5*time.Minute).UnixMilli(), t0.Add(5*time.Minute).UnixMilli()): 1,
 	}, r.sessions())
 	q := r.quality()
@@ -237,8 +239,8 @@ func TestBadRecordsAreKeptWholeAndNeverStopTheLoop(t *testing.T) {
 	r := fakeRig(t)
 	r.start()
 	bad := map[string]string{
-		`{"messageId": "1", "type": "track",`:                                       wire.ReasonBadJSON,
-		`[1, 2]`:                                                                    wire.ReasonBadJSON,
+		`{"messageId": "1", "type": "track",`: wire.ReasonBadJSON,
+		`[1, 2]`:                              wire.ReasonBadJSON,
 		`{"messageId": "2", "type": "dance", "anonymousId": "a"}`:                   wire.ReasonBadType,
 		`{"messageId": "3", "type": "track", "event": "e", "anonymousId": "null"}`:  wire.ReasonNoIdentifier,
 		`{"messageId": "4", "type": "page", "anonymousId": "a", "timestamp": "eh"}`: wire.ReasonBadTime,
@@ -270,7 +272,8 @@ func TestAWritersComplaintRejects(t *testing.T) {
 	r.start()
 	fine := raw("a", "1", 0, "x")
 	fine.Headers = []kgo.RecordHeader{
-		{Key: wire.HeaderReason, Value: []byte("event_too_large")}, {Key: wire.HeaderError, Value: []byte("/batch/3: 40 KB")},
+		{Key: wire.HeaderReason, Value: []byte("event_too_large")},
+		{Key: wire.HeaderError, Value: []byte("/batch/3: 40 KB")},
 		{Key: wire.HeaderSource, Value: []byte("shop")},
 	}
 	r.produce(fine)
@@ -316,6 +319,66 @@ func TestJourneyTransitionsAreCloudEvents(t *testing.T) {
 		path = append(path, strconv.Itoa(int(tr.Seq))+" "+tr.From+">"+tr.To)
 	}
 	require.Subset(t, path, []string{"1 >awareness", "2 awareness>decision", "3 decision>purchase"})
+}
+
+// journeys are the newest rows, voids aside, as profile/start/n; transitions as
+// profile/seq/from>to.
+func (r *rig) journeys() (journeys, transitions []string) {
+	js, ts := map[string]*wirepb.Journey{}, map[string]wire.Transition{}
+	for _, rec := range r.derived(stream.TopicJourneys) {
+		j := &wirepb.Journey{}
+		require.NoError(r.t, j.UnmarshalVTUnsafe(rec.Value))
+		if have := js[j.JourneyId]; have == nil || have.Revision < j.Revision {
+			js[j.JourneyId] = j
+		}
+	}
+	for _, rec := range r.derived(stream.TopicTransitions) {
+		var tr wire.Transition
+		require.NoError(r.t, wire.DecodeTransition(rec.Value, &tr))
+		key := tr.JourneyID + "/" + strconv.Itoa(int(tr.Seq))
+		if have, ok := ts[key]; !ok || have.Revision < tr.Revision {
+			ts[key] = tr
+		}
+	}
+	for _, j := range js {
+		if j.Status != "void" {
+			journeys = append(journeys, fmt.Sprintf("%s n=%d %s", j.Profile, j.Touchpoints, j.Stage))
+		}
+	}
+	for _, tr := range ts {
+		if tr.Status != "void" {
+			transitions = append(transitions, fmt.Sprintf("%s %d %s>%s", tr.Profile, tr.Seq, tr.From, tr.To))
+		}
+	}
+	slices.Sort(journeys)
+	slices.Sort(transitions)
+	return journeys, transitions
+}
+
+// TestHistoryMovesToTheUser: what an identifier did before it was first linked
+// becomes the user's journey, over partitions, and its own journey is withdrawn;
+// a second user on the device gets what follows its own login only.
+func TestHistoryMovesToTheUser(t *testing.T) {
+	r := fakeRig(t)
+	r.start()
+	as := func(rec *kgo.Record, user string) *kgo.Record {
+		rec.Value = []byte(strings.Replace(string(rec.Value), `{`, `{"userId": "`+user+`", `, 1))
+		return rec
+	}
+	r.produce(raw("tablet", "1", 0, "ad_click"), raw("tablet", "2", 10, "checkout_started"))
+	r.settle()
+	journeys, _ := r.journeys()
+	require.Equal(t, []string{"anonymous:tablet n=2 decision"}, journeys)
+	r.produce(as(raw("tablet", "3", 12, "order_completed"), "ann"))
+	r.settle()
+	r.produce(as(raw("tablet", "5", 30, "ad_click"), "bob"), raw("tablet", "4", 20, "product_used"), raw("tablet", "6", 31, "x"))
+	r.settle()
+	journeys, transitions := r.journeys()
+	require.Equal(t, []string{"user:ann n=4 retention", "user:bob n=2 awareness"}, journeys)
+	require.Equal(t, []string{
+		"user:ann 1 >awareness", "user:ann 2 awareness>decision", "user:ann 3 decision>purchase", "user:ann 4 purchase>retention",
+		"user:bob 1 >awareness",
+	}, transitions)
 }
 
 // history is a random but reproducible stream of raw records.

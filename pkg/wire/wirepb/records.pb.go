@@ -144,9 +144,11 @@ type Touchpoint struct {
 	// alias only: the user id it was before.
 	PreviousId string `protobuf:"bytes,33,opt,name=previous_id,json=previousId,proto3" json:"previous_id,omitempty"`
 	// Where it stands in touchpoints.raw.
-	RawPartition  int32  `protobuf:"varint,34,opt,name=raw_partition,json=rawPartition,proto3" json:"raw_partition,omitempty"`
-	RawOffset     int64  `protobuf:"varint,35,opt,name=raw_offset,json=rawOffset,proto3" json:"raw_offset,omitempty"`
-	Revision      uint64 `protobuf:"varint,36,opt,name=revision,proto3" json:"revision,omitempty"`
+	RawPartition int32  `protobuf:"varint,34,opt,name=raw_partition,json=rawPartition,proto3" json:"raw_partition,omitempty"`
+	RawOffset    int64  `protobuf:"varint,35,opt,name=raw_offset,json=rawOffset,proto3" json:"raw_offset,omitempty"`
+	Revision     uint64 `protobuf:"varint,36,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Epoch of the identifier's map by which owner was found.
+	MapEpoch      uint64 `protobuf:"varint,37,opt,name=map_epoch,json=mapEpoch,proto3" json:"map_epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -429,6 +431,13 @@ func (x *Touchpoint) GetRawOffset() int64 {
 func (x *Touchpoint) GetRevision() uint64 {
 	if x != nil {
 		return x.Revision
+	}
+	return 0
+}
+
+func (x *Touchpoint) GetMapEpoch() uint64 {
+	if x != nil {
+		return x.MapEpoch
 	}
 	return 0
 }
@@ -1174,7 +1183,7 @@ var File_cairn_v1_records_proto protoreflect.FileDescriptor
 
 const file_cairn_v1_records_proto_rawDesc = "" +
 	"\n" +
-	"\x16cairn/v1/records.proto\x12\bcairn.v1\"\xc0\b\n" +
+	"\x16cairn/v1/records.proto\x12\bcairn.v1\"\xdd\b\n" +
 	"\n" +
 	"Touchpoint\x12\x1d\n" +
 	"\n" +
@@ -1225,7 +1234,8 @@ const file_cairn_v1_records_proto_rawDesc = "" +
 	"\rraw_partition\x18\" \x01(\x05R\frawPartition\x12\x1d\n" +
 	"\n" +
 	"raw_offset\x18# \x01(\x03R\trawOffset\x12\x1a\n" +
-	"\brevision\x18$ \x01(\x04R\brevision\"\x90\x05\n" +
+	"\brevision\x18$ \x01(\x04R\brevision\x12\x1b\n" +
+	"\tmap_epoch\x18% \x01(\x04R\bmapEpoch\"\x90\x05\n" +
 	"\aSession\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x1e\n" +

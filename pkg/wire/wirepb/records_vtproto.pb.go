@@ -60,6 +60,7 @@ func (m *Touchpoint) CloneVT() *Touchpoint {
 	r.RawPartition = m.RawPartition
 	r.RawOffset = m.RawOffset
 	r.Revision = m.Revision
+	r.MapEpoch = m.MapEpoch
 	if rhs := m.OtherIdentifiers; rhs != nil {
 		tmpContainer := make([]string, len(rhs))
 		copy(tmpContainer, rhs)
@@ -270,6 +271,13 @@ func (m *Touchpoint) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.MapEpoch != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.MapEpoch))
+		i--
+		dAtA[i] = 0x2
+		i--
+		dAtA[i] = 0xa8
 	}
 	if m.Revision != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Revision))
@@ -1321,6 +1329,9 @@ func (m *Touchpoint) SizeVT() (n int) {
 	}
 	if m.Revision != 0 {
 		n += 2 + protohelpers.SizeOfVarint(uint64(m.Revision))
+	}
+	if m.MapEpoch != 0 {
+		n += 2 + protohelpers.SizeOfVarint(uint64(m.MapEpoch))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -2791,6 +2802,25 @@ func (m *Touchpoint) UnmarshalVTUnsafe(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Revision |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 37:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MapEpoch", wireType)
+			}
+			m.MapEpoch = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.MapEpoch |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

@@ -528,6 +528,7 @@ type PointRow struct {
 	CampaignSource string                 `protobuf:"bytes,10,opt,name=campaign_source,json=campaignSource,proto3" json:"campaign_source,omitempty"`
 	CampaignMedium string                 `protobuf:"bytes,11,opt,name=campaign_medium,json=campaignMedium,proto3" json:"campaign_medium,omitempty"`
 	CampaignName   string                 `protobuf:"bytes,12,opt,name=campaign_name,json=campaignName,proto3" json:"campaign_name,omitempty"`
+	Fixed          bool                   `protobuf:"varint,13,opt,name=fixed,proto3" json:"fixed,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
@@ -644,6 +645,13 @@ func (x *PointRow) GetCampaignName() string {
 		return x.CampaignName
 	}
 	return ""
+}
+
+func (x *PointRow) GetFixed() bool {
+	if x != nil {
+		return x.Fixed
+	}
+	return false
 }
 
 // PointsRow is one hour of a profile's points.
@@ -1190,6 +1198,175 @@ func (x *JourneysRow) GetJourneys() []*JourneyRow {
 	return nil
 }
 
+// KnownMapRow is what a profile's home knows of an identifier's owners.
+type KnownMapRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Map           []*Link                `protobuf:"bytes,2,rep,name=map,proto3" json:"map,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KnownMapRow) Reset() {
+	*x = KnownMapRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KnownMapRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KnownMapRow) ProtoMessage() {}
+
+func (x *KnownMapRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KnownMapRow.ProtoReflect.Descriptor instead.
+func (*KnownMapRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *KnownMapRow) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *KnownMapRow) GetMap() []*Link {
+	if x != nil {
+		return x.Map
+	}
+	return nil
+}
+
+// RelinquishRecord tells a home of an identifier's changed map. Topic
+// touchpoints, header cairn-type = "relinquish", key = profile.
+type RelinquishRecord struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Identifier    string                 `protobuf:"bytes,1,opt,name=identifier,proto3" json:"identifier,omitempty"`
+	Known         *KnownMapRow           `protobuf:"bytes,2,opt,name=known,proto3" json:"known,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RelinquishRecord) Reset() {
+	*x = RelinquishRecord{}
+	mi := &file_cairn_v1_state_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RelinquishRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RelinquishRecord) ProtoMessage() {}
+
+func (x *RelinquishRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RelinquishRecord.ProtoReflect.Descriptor instead.
+func (*RelinquishRecord) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RelinquishRecord) GetIdentifier() string {
+	if x != nil {
+		return x.Identifier
+	}
+	return ""
+}
+
+func (x *RelinquishRecord) GetKnown() *KnownMapRow {
+	if x != nil {
+		return x.Known
+	}
+	return nil
+}
+
+// AdoptRecord hands points of an identifier to a home. Topic touchpoints, header
+// cairn-type = "adopt", key = profile.
+type AdoptRecord struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Identifier    string                 `protobuf:"bytes,1,opt,name=identifier,proto3" json:"identifier,omitempty"`
+	Known         *KnownMapRow           `protobuf:"bytes,2,opt,name=known,proto3" json:"known,omitempty"`
+	Points        []*PointRow            `protobuf:"bytes,3,rep,name=points,proto3" json:"points,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptRecord) Reset() {
+	*x = AdoptRecord{}
+	mi := &file_cairn_v1_state_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptRecord) ProtoMessage() {}
+
+func (x *AdoptRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptRecord.ProtoReflect.Descriptor instead.
+func (*AdoptRecord) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *AdoptRecord) GetIdentifier() string {
+	if x != nil {
+		return x.Identifier
+	}
+	return ""
+}
+
+func (x *AdoptRecord) GetKnown() *KnownMapRow {
+	if x != nil {
+		return x.Known
+	}
+	return nil
+}
+
+func (x *AdoptRecord) GetPoints() []*PointRow {
+	if x != nil {
+		return x.Points
+	}
+	return nil
+}
+
 // PartitionMeta is the changelog record that every commit of a partition writes:
 // where the state stands.
 type PartitionMeta struct {
@@ -1206,7 +1383,7 @@ type PartitionMeta struct {
 
 func (x *PartitionMeta) Reset() {
 	*x = PartitionMeta{}
-	mi := &file_cairn_v1_state_proto_msgTypes[13]
+	mi := &file_cairn_v1_state_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1218,7 +1395,7 @@ func (x *PartitionMeta) String() string {
 func (*PartitionMeta) ProtoMessage() {}
 
 func (x *PartitionMeta) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[13]
+	mi := &file_cairn_v1_state_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1231,7 +1408,7 @@ func (x *PartitionMeta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartitionMeta.ProtoReflect.Descriptor instead.
 func (*PartitionMeta) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{13}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PartitionMeta) GetNextOffset() int64 {
@@ -1274,7 +1451,7 @@ type LinkRecord struct {
 
 func (x *LinkRecord) Reset() {
 	*x = LinkRecord{}
-	mi := &file_cairn_v1_state_proto_msgTypes[14]
+	mi := &file_cairn_v1_state_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1286,7 +1463,7 @@ func (x *LinkRecord) String() string {
 func (*LinkRecord) ProtoMessage() {}
 
 func (x *LinkRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[14]
+	mi := &file_cairn_v1_state_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1299,7 +1476,7 @@ func (x *LinkRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkRecord.ProtoReflect.Descriptor instead.
 func (*LinkRecord) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{14}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LinkRecord) GetIdentifier() string {
@@ -1367,7 +1544,7 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\aexit_ms\x18\x14 \x01(\x03R\x06exitMs\x12\x17\n" +
 	"\aexit_id\x18\x15 \x01(\tR\x06exitId\x12%\n" +
 	"\x0erevenue_micros\x18\x16 \x01(\x12R\rrevenueMicros\x12\x16\n" +
-	"\x06closed\x18\x17 \x01(\bR\x06closed\"\x83\x03\n" +
+	"\x06closed\x18\x17 \x01(\bR\x06closed\"\x99\x03\n" +
 	"\bPointRow\x12\x17\n" +
 	"\atime_ms\x18\x01 \x01(\x03R\x06timeMs\x12\x1d\n" +
 	"\n" +
@@ -1385,7 +1562,8 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\x0fcampaign_source\x18\n" +
 	" \x01(\tR\x0ecampaignSource\x12'\n" +
 	"\x0fcampaign_medium\x18\v \x01(\tR\x0ecampaignMedium\x12#\n" +
-	"\rcampaign_name\x18\f \x01(\tR\fcampaignName\"7\n" +
+	"\rcampaign_name\x18\f \x01(\tR\fcampaignName\x12\x14\n" +
+	"\x05fixed\x18\r \x01(\bR\x05fixed\"7\n" +
 	"\tPointsRow\x12*\n" +
 	"\x06points\x18\x01 \x03(\v2\x12.cairn.v1.PointRowR\x06points\"\xed\x01\n" +
 	"\aFoldRow\x12\x14\n" +
@@ -1435,7 +1613,21 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	" \x01(\x06R\tpublished\x12\x16\n" +
 	"\x06lapsed\x18\v \x01(\bR\x06lapsed\"?\n" +
 	"\vJourneysRow\x120\n" +
-	"\bjourneys\x18\x01 \x03(\v2\x14.cairn.v1.JourneyRowR\bjourneys\"}\n" +
+	"\bjourneys\x18\x01 \x03(\v2\x14.cairn.v1.JourneyRowR\bjourneys\"E\n" +
+	"\vKnownMapRow\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12 \n" +
+	"\x03map\x18\x02 \x03(\v2\x0e.cairn.v1.LinkR\x03map\"_\n" +
+	"\x10RelinquishRecord\x12\x1e\n" +
+	"\n" +
+	"identifier\x18\x01 \x01(\tR\n" +
+	"identifier\x12+\n" +
+	"\x05known\x18\x02 \x01(\v2\x15.cairn.v1.KnownMapRowR\x05known\"\x86\x01\n" +
+	"\vAdoptRecord\x12\x1e\n" +
+	"\n" +
+	"identifier\x18\x01 \x01(\tR\n" +
+	"identifier\x12+\n" +
+	"\x05known\x18\x02 \x01(\v2\x15.cairn.v1.KnownMapRowR\x05known\x12*\n" +
+	"\x06points\x18\x03 \x03(\v2\x12.cairn.v1.PointRowR\x06points\"}\n" +
 	"\rPartitionMeta\x12\x1f\n" +
 	"\vnext_offset\x18\x01 \x01(\x03R\n" +
 	"nextOffset\x12\x14\n" +
@@ -1461,28 +1653,31 @@ func file_cairn_v1_state_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_state_proto_rawDescData
 }
 
-var file_cairn_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_cairn_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_cairn_v1_state_proto_goTypes = []any{
-	(*DeviceRow)(nil),     // 0: cairn.v1.DeviceRow
-	(*HashRow)(nil),       // 1: cairn.v1.HashRow
-	(*VoidRow)(nil),       // 2: cairn.v1.VoidRow
-	(*CampaignRow)(nil),   // 3: cairn.v1.CampaignRow
-	(*SessionRow)(nil),    // 4: cairn.v1.SessionRow
-	(*PointRow)(nil),      // 5: cairn.v1.PointRow
-	(*PointsRow)(nil),     // 6: cairn.v1.PointsRow
-	(*FoldRow)(nil),       // 7: cairn.v1.FoldRow
-	(*RecentRow)(nil),     // 8: cairn.v1.RecentRow
-	(*BaseRow)(nil),       // 9: cairn.v1.BaseRow
-	(*EndRow)(nil),        // 10: cairn.v1.EndRow
-	(*JourneyRow)(nil),    // 11: cairn.v1.JourneyRow
-	(*JourneysRow)(nil),   // 12: cairn.v1.JourneysRow
-	(*PartitionMeta)(nil), // 13: cairn.v1.PartitionMeta
-	(*LinkRecord)(nil),    // 14: cairn.v1.LinkRecord
-	(*Link)(nil),          // 15: cairn.v1.Link
+	(*DeviceRow)(nil),        // 0: cairn.v1.DeviceRow
+	(*HashRow)(nil),          // 1: cairn.v1.HashRow
+	(*VoidRow)(nil),          // 2: cairn.v1.VoidRow
+	(*CampaignRow)(nil),      // 3: cairn.v1.CampaignRow
+	(*SessionRow)(nil),       // 4: cairn.v1.SessionRow
+	(*PointRow)(nil),         // 5: cairn.v1.PointRow
+	(*PointsRow)(nil),        // 6: cairn.v1.PointsRow
+	(*FoldRow)(nil),          // 7: cairn.v1.FoldRow
+	(*RecentRow)(nil),        // 8: cairn.v1.RecentRow
+	(*BaseRow)(nil),          // 9: cairn.v1.BaseRow
+	(*EndRow)(nil),           // 10: cairn.v1.EndRow
+	(*JourneyRow)(nil),       // 11: cairn.v1.JourneyRow
+	(*JourneysRow)(nil),      // 12: cairn.v1.JourneysRow
+	(*KnownMapRow)(nil),      // 13: cairn.v1.KnownMapRow
+	(*RelinquishRecord)(nil), // 14: cairn.v1.RelinquishRecord
+	(*AdoptRecord)(nil),      // 15: cairn.v1.AdoptRecord
+	(*PartitionMeta)(nil),    // 16: cairn.v1.PartitionMeta
+	(*LinkRecord)(nil),       // 17: cairn.v1.LinkRecord
+	(*Link)(nil),             // 18: cairn.v1.Link
 }
 var file_cairn_v1_state_proto_depIdxs = []int32{
-	15, // 0: cairn.v1.DeviceRow.links:type_name -> cairn.v1.Link
-	15, // 1: cairn.v1.DeviceRow.map:type_name -> cairn.v1.Link
+	18, // 0: cairn.v1.DeviceRow.links:type_name -> cairn.v1.Link
+	18, // 1: cairn.v1.DeviceRow.map:type_name -> cairn.v1.Link
 	2,  // 2: cairn.v1.SessionRow.absorbed:type_name -> cairn.v1.VoidRow
 	3,  // 3: cairn.v1.SessionRow.campaign:type_name -> cairn.v1.CampaignRow
 	5,  // 4: cairn.v1.PointsRow.points:type_name -> cairn.v1.PointRow
@@ -1492,12 +1687,16 @@ var file_cairn_v1_state_proto_depIdxs = []int32{
 	2,  // 8: cairn.v1.JourneyRow.absorbed:type_name -> cairn.v1.VoidRow
 	9,  // 9: cairn.v1.JourneyRow.base:type_name -> cairn.v1.BaseRow
 	11, // 10: cairn.v1.JourneysRow.journeys:type_name -> cairn.v1.JourneyRow
-	15, // 11: cairn.v1.LinkRecord.link:type_name -> cairn.v1.Link
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	18, // 11: cairn.v1.KnownMapRow.map:type_name -> cairn.v1.Link
+	13, // 12: cairn.v1.RelinquishRecord.known:type_name -> cairn.v1.KnownMapRow
+	13, // 13: cairn.v1.AdoptRecord.known:type_name -> cairn.v1.KnownMapRow
+	5,  // 14: cairn.v1.AdoptRecord.points:type_name -> cairn.v1.PointRow
+	18, // 15: cairn.v1.LinkRecord.link:type_name -> cairn.v1.Link
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_state_proto_init() }
@@ -1512,7 +1711,7 @@ func file_cairn_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_state_proto_rawDesc), len(file_cairn_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

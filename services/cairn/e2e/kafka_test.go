@@ -95,3 +95,30 @@ func (m *machine) equals(conn clickhouse.Conn, events *rawStream) {
 	m.sameProfiles(conn, events)
 	m.sameJourneys(conn, events)
 }
+
+// cairn up on servers of others has nothing to rebuild after kill -9: what it
+// was in the middle of is in their transactions.
+func TestKillDashNineOfUpOnRealKafka(t *testing.T) {
+	s := servers(t)
+	lines := syntheticLog(6, 2000)
+	path := writeLines(t, "access.log", lines)
+	hits, _ := readAccessLog(t, path)
+	data := t.TempDir()
+	flags := []string{"--kafka", s.Kafka, "--clickhouse", s.ClickHouse, "--namespace", s.namespace}
+	m := up(t, data, flags...)
+	m.namespace = s.namespace
+	killDuringImport(t, m, lines, 700*time.Millisecond)
+
+	began := time.Now()
+	m = up(t, data, flags...)
+	t.Logf("ready again after %s", time.Since(began).Round(time.Millisecond))
+	m.namespace, m.ClickHouse = s.namespace, s.ClickHouse
+	m.imported(path)
+	m.rest()
+	conn := m.sql()
+	b := m.accounts(conn)
+	require.Equal(t, books{Accepted: m.rawRecords(), Touchpoints: uint64(len(hits)), Duplicates: m.rawRecords() - uint64(len(hits))}, b)
+	m.matches(conn, "access.log", hits)
+	m.verified()
+	m.stop()
+}

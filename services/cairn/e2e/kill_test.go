@@ -90,7 +90,7 @@ func killDuringImport(t *testing.T, m *machine, lines []string, moment time.Dura
 		}
 		_ = w.Close()
 	}()
-	imp := start(t, command{args: []string{"import", "-", "--source", "access.log", "--kafka", m.Kafka}, stdin: r})
+	imp := start(t, command{args: []string{"import", "-", "--source", "access.log", "--kafka", m.Kafka, "--namespace", m.namespace}, stdin: r})
 	defer func() { require.NoError(t, r.Close()) }()
 	time.Sleep(moment)
 	left := children(t, m.pid())

@@ -1,0 +1,150 @@
+package journey
+
+import (
+	"slices"
+	"strings"
+)
+
+// KnownMap is an identifier's map of owners as of an epoch (semantics D4).
+type KnownMap struct {
+	Epoch uint64
+	Map   []Link // changes of user, oldest first; empty: the identifier's own
+}
+
+// owner is whose a point of the identifier is by the map. A point with a user id
+// of its own is always that user's, whatever a map says.
+func (m KnownMap) owner(p *Point) string {
+	if u := OwnerByMap(m.Map, p.Time, p.MessageID); u != "" {
+		return UserProfile(u)
+	}
+	return p.Identifier
+}
+
+// Adopt hands points of one identifier to a profile, with the map by which they
+// are its. The receiver forwards those that a newer map gives to somebody else.
+type Adopt struct {
+	To         string
+	Identifier string
+	Known      KnownMap
+	Points     []Point // sorted by key, at most MaxAdopt
+}
+
+// MaxAdopt is how many points one Adopt carries.
+const MaxAdopt = 1000
+
+// Home is the profile step's state of one owner: the points it holds and the
+// newest map it knows of each identifier that ever named it.
+//
+// Knowledge travels with data and only grows, and points are forwarded only on
+// newer knowledge, so touchpoints, relinquishes and adopts may come in any
+// order, any number of times: at rest each point is at its owner's home
+// (docs/semantics.md). Every home that a map ever named gets every newer map.
+type Home struct {
+	Profile
+	Maps map[string]KnownMap // by identifier
+
+	learned []string // identifiers whose map changed since TakeLearned
+}
+
+// Touchpoint takes in a point that the device step sent here by the map of an
+// epoch. It returns what has to be forwarded.
+func (h *Home) Touchpoint(p Point, epoch uint64) []Adopt {
+	known, ok := h.Maps[p.Identifier]
+	if ok && !p.Fixed && known.Epoch > epoch {
+		if to := known.owner(&p); to != h.ID {
+			return []Adopt{{To: to, Identifier: p.Identifier, Known: known, Points: []Point{p}}}
+		}
+	}
+	h.Add(p)
+	return nil
+}
+
+// Relinquish takes in an identifier's map. If it is news, the points held here
+// that are now somebody else's are given up.
+func (h *Home) Relinquish(identifier string, known KnownMap) []Adopt {
+	if have, ok := h.Maps[identifier]; ok && have.Epoch >= known.Epoch {
+		return nil
+	}
+	if h.Maps == nil {
+		h.Maps = map[string]KnownMap{}
+	}
+	known.Map = slices.Clone(known.Map)
+	for i := range known.Map {
+		pack(&known.Map[i].MessageID, &known.Map[i].UserID)
+	}
+	identifier = strings.Clone(identifier)
+	h.Maps[identifier] = known
+	h.learned = append(h.learned, identifier)
+	return h.route(identifier, known, h.removeLost(identifier, known))
+}
+
+// TakeLearned lists the identifiers whose map has changed since the last call;
+// one may be there twice.
+func (h *Home) TakeLearned() []string {
+	l := h.learned
+	h.learned = nil
+	return l
+}
+
+// Adopt takes in points and the map they came by.
+func (h *Home) Adopt(a Adopt) []Adopt {
+	out := h.Relinquish(a.Identifier, a.Known)
+	best := a.Known
+	if have, ok := h.Maps[a.Identifier]; ok {
+		best = have
+	}
+	var others []Point
+	for _, p := range a.Points {
+		if best.owner(&p) == h.ID {
+			h.Add(p)
+		} else {
+			others = append(others, p)
+		}
+	}
+	return append(out, h.route(a.Identifier, best, others)...)
+}
+
+// route makes the adopts that bring points to their owners, in the order of the
+// owners' names.
+func (h *Home) route(identifier string, known KnownMap, points []Point) []Adopt {
+	byOwner := map[string][]Point{}
+	var owners []string
+	for _, p := range points {
+		to := known.owner(&p)
+		if byOwner[to] == nil {
+			owners = append(owners, to)
+		}
+		byOwner[to] = append(byOwner[to], p)
+	}
+	slices.Sort(owners)
+	var out []Adopt
+	for _, to := range owners {
+		for chunk := range slices.Chunk(byOwner[to], MaxAdopt) {
+			out = append(out, Adopt{To: to, Identifier: identifier, Known: known, Points: chunk})
+		}
+	}
+	return out
+}
+
+// removeLost takes the points out that a map gives to somebody else.
+func (h *Home) removeLost(identifier string, known KnownMap) []Point {
+	var lost []Point
+	for _, j := range h.Journeys {
+		// What is folded into a base can no longer move.
+		if j.Base != nil && j.Base.Ends[identifier] != 0 {
+			j.Approximate = true
+		}
+	}
+	h.points = slices.DeleteFunc(h.points, func(p Point) bool {
+		if p.Identifier != identifier || p.Fixed || known.owner(&p) == h.ID {
+			return false
+		}
+		lost = append(lost, p)
+		return true
+	})
+	for i := range lost {
+		h.moved = append(h.moved, lost[i].Time)
+		h.fresh = slices.DeleteFunc(h.fresh, func(k OrderKey) bool { return k == lost[i].OrderKey })
+	}
+	return lost
+}
