@@ -41,7 +41,7 @@ func mergeBases(a, b *Base) *Base {
 // compact folds the oldest points into bases when there are too many, and
 // returns them.
 func (p *Profile) compact(m *Model) []Point {
-	if len(p.points) <= MaxPoints {
+	if len(p.points) <= MaxPoints || p.parked {
 		return nil
 	}
 	folded := slices.Clone(p.points[:foldAway])

@@ -19,7 +19,7 @@ type engine struct {
 	devices map[string]*journey.Device
 	homes   map[string]*journey.Home
 	rnd     *rand.Rand
-	flying  []func() // records between steps, not yet delivered
+	flying  []record // between steps, not yet delivered
 	every   int      // touchpoints per commit; 0: one commit at the end
 	restart bool     // forget everything decoded at each commit
 
@@ -32,6 +32,13 @@ type engine struct {
 	transitions map[emission]journeytest.Transition // as emitted
 }
 
+// record is on its way to a home. Those of one lane arrive in the order in which
+// they were sent, as those of one partition to another do; "" is no lane.
+type record struct {
+	lane   string
+	arrive func()
+}
+
 type stored struct {
 	meta     []byte
 	sessions map[int64][]byte
@@ -39,6 +46,7 @@ type stored struct {
 	journeys []byte
 	points   []byte
 	maps     map[string][]byte
+	union    []byte
 }
 
 type emission struct {
@@ -104,6 +112,9 @@ func (e *engine) home(id string) *journey.Home {
 		for identifier, row := range r.maps {
 			p.Maps[identifier] = must(wire.DecodeKnownMap(row))
 		}
+		if r.union != nil {
+			p.RestoreUnion(must(wire.DecodeUnion(r.union)))
+		}
 	}
 	e.homes[id] = p
 	return p
@@ -122,6 +133,11 @@ func (e *engine) Apply(t journey.Touchpoint) {
 	}
 	e.send(func() { e.adopt(e.home(t.Owner).Touchpoint(e.m.Point(&t), t.MapEpoch)) })
 	e.relinquish(d)
+	if edge, ok := t.Alias(); ok {
+		for _, to := range []string{edge.From, edge.To} {
+			e.join([]journey.Join{{To: to, Edges: []journey.Edge{edge}}})
+		}
+	}
 	if t.UserID != "" {
 		for _, other := range t.Others {
 			link := journey.Link{Time: t.Time, MessageID: t.MessageID, UserID: t.UserID}
@@ -153,7 +169,25 @@ func (e *engine) adopt(list []journey.Adopt) {
 	}
 }
 
-func (e *engine) send(f func()) { e.flying = append(e.flying, f) }
+func (e *engine) join(list []journey.Join) {
+	for _, j := range list {
+		raw := wire.EncodeJoin(&j)
+		e.send(func() {
+			joins, copies := e.home(j.To).Join(must(wire.DecodeJoin(raw, j.To)))
+			e.join(joins)
+			e.copies(copies)
+		})
+	}
+}
+
+func (e *engine) copies(list []journey.Copy) {
+	for _, c := range list {
+		raw := wire.EncodeCopy(&c)
+		e.flying = append(e.flying, record{c.Member + ">" + c.To, func() { e.home(c.To).Copy(must(wire.DecodeCopy(raw, c.To))) }})
+	}
+}
+
+func (e *engine) send(f func()) { e.flying = append(e.flying, record{"", f}) }
 
 // deliver lets any one of the records in flight arrive.
 func (e *engine) deliver() bool {
@@ -161,9 +195,12 @@ func (e *engine) deliver() bool {
 		return false
 	}
 	i := e.rnd.IntN(len(e.flying))
-	f := e.flying[i]
+	if lane := e.flying[i].lane; lane != "" {
+		i = slices.IndexFunc(e.flying, func(r record) bool { return r.lane == lane })
+	}
+	r := e.flying[i]
 	e.flying = slices.Delete(e.flying, i, i+1)
-	f()
+	r.arrive()
 	return true
 }
 
@@ -190,6 +227,10 @@ func (e *engine) commit(now int64) {
 		e.take(&p.Profile, p.Refold(e.m, now))
 		r := e.row("p" + id)
 		r.journeys, r.points = wire.EncodeJourneys(p.Journeys), wire.EncodePoints(p.Points())
+		e.copies(p.TakeCopies())
+		if p.TakeJoined() {
+			r.union = wire.EncodeUnion(&p.Union)
+		}
 		for _, identifier := range p.TakeLearned() {
 			r.maps[identifier] = wire.EncodeKnownMap(p.Maps[identifier])
 		}
@@ -228,9 +269,11 @@ func (e *engine) take(p *journey.Profile, c journey.ProfileChanges) {
 
 // Finish implements journeytest.Engine.
 func (e *engine) Finish(now int64) *journeytest.Answer {
-	for e.deliver() {
+	for e.commit(now); e.deliver(); {
+		for e.deliver() {
+		}
+		e.commit(now)
 	}
-	e.commit(now)
 	a := &journeytest.Answer{Owners: map[journeytest.Point]string{}, Duplicates: e.duplicates, Late: e.late}
 	for name := range e.rows {
 		if name[0] == 'd' {
@@ -251,8 +294,16 @@ func (e *engine) Finish(now int64) *journeytest.Answer {
 			a.Frozen = append(a.Frozen, id)
 		}
 	}
+	for id, p := range e.homes {
+		if p.Union.Frozen {
+			a.Frozen = append(a.Frozen, id)
+		}
+	}
 	for id, p := range e.homes { // time alone changes a status
 		e.take(&p.Profile, p.Refold(e.m, now))
+		if len(p.Points()) > 0 && p.Union.Canonical != "" {
+			continue // another home has the rows
+		}
 		for _, pt := range p.Points() {
 			at := journeytest.Point{Identifier: pt.Identifier, MessageID: pt.MessageID}
 			if other, twice := a.Owners[at]; twice {

@@ -41,9 +41,20 @@ const MaxAdopt = 1000
 // (docs/semantics.md). Every home that a map ever named gets every newer map.
 type Home struct {
 	Profile
-	Maps map[string]KnownMap // by identifier
+	Maps  map[string]KnownMap // by identifier
+	Union Union
 
-	learned []string // identifiers whose map changed since TakeLearned
+	joined  bool       // Union changed since TakeJoined
+	learned []string   // identifiers whose map changed since TakeLearned
+	added   []Point    // own points that came and went since TakeCopies
+	removed []OrderKey //
+}
+
+// Add takes in a point of the home's own.
+func (h *Home) Add(p Point) {
+	if h.Profile.Add(p) && h.parked {
+		h.added = append(h.added, p)
+	}
 }
 
 // Touchpoint takes in a point that the device step sent here by the map of an
@@ -85,6 +96,16 @@ func (h *Home) TakeLearned() []string {
 	h.learned = nil
 	return l
 }
+
+// TakeJoined reports whether Union has changed since the last call.
+func (h *Home) TakeJoined() bool {
+	j := h.joined
+	h.joined = false
+	return j
+}
+
+// RestoreUnion sets a stored Union.
+func (h *Home) RestoreUnion(u Union) { h.Union, h.parked = u, u.Canonical != "" }
 
 // Adopt takes in points and the map they came by.
 func (h *Home) Adopt(a Adopt) []Adopt {
@@ -128,23 +149,20 @@ func (h *Home) route(identifier string, known KnownMap, points []Point) []Adopt 
 
 // removeLost takes the points out that a map gives to somebody else.
 func (h *Home) removeLost(identifier string, known KnownMap) []Point {
-	var lost []Point
 	for _, j := range h.Journeys {
 		// What is folded into a base can no longer move.
 		if j.Base != nil && j.Base.Ends[identifier] != 0 {
 			j.Approximate = true
 		}
 	}
-	h.points = slices.DeleteFunc(h.points, func(p Point) bool {
-		if p.Identifier != identifier || p.Fixed || known.owner(&p) == h.ID {
-			return false
-		}
-		lost = append(lost, p)
-		return true
+	lost := h.drop(func(p *Point) bool {
+		return p.Identifier == identifier && p.Member == "" && !p.Fixed && known.owner(p) != h.ID
 	})
-	for i := range lost {
-		h.moved = append(h.moved, lost[i].Time)
-		h.fresh = slices.DeleteFunc(h.fresh, func(k OrderKey) bool { return k == lost[i].OrderKey })
+	if h.parked {
+		for i := range lost {
+			h.removed = append(h.removed, lost[i].OrderKey)
+			h.added = slices.DeleteFunc(h.added, func(p Point) bool { return p.OrderKey == lost[i].OrderKey })
+		}
 	}
 	return lost
 }

@@ -12,6 +12,7 @@ type Point struct {
 	SessionID     string
 	Channel       string
 	Campaign      Campaign // Term and Content are not kept
+	Member        string   // profile whose home this is a copy of; "": the home's own
 }
 
 // Point is the point of a touchpoint under the model. It shares no memory with t.

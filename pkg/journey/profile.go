@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -65,9 +66,10 @@ type Profile struct {
 	ID       string
 	Journeys []*Journey // by start
 
-	points []Point    // by key
+	points []Point    // by key, then member; copies of one point count once
 	fresh  []OrderKey // of points added since the last fold, in the order of arrival
 	moved  []int64    // times of points added or taken out since the last fold
+	parked bool       // the points are kept, but another home has the rows
 }
 
 // Restore adds stored points; they must be sorted by key before the first fold.
@@ -77,26 +79,47 @@ func (p *Profile) Restore(points []Point) { p.points = append(p.points, points..
 func (p *Profile) Points() []Point { return p.points }
 
 // Add takes in a point; Refold makes it count. One that a base already covers
-// goes into the base; one that is there already changes nothing.
-func (p *Profile) Add(pt Point) {
+// goes into the base; one that is there already changes nothing, and false is
+// returned.
+func (p *Profile) Add(pt Point) bool {
 	if j := p.covered(pt); j != nil {
 		j.Base.include(pt)
 		j.Approximate = true
 		p.fresh = append(p.fresh, pt.OrderKey)
-		return
+		return true
 	}
 	i, found := slices.BinarySearchFunc(p.points, pt, comparePoints)
 	if found {
-		return
+		return false
 	}
 	p.points = slices.Insert(p.points, i, pt)
 	p.fresh, p.moved = append(p.fresh, pt.OrderKey), append(p.moved, pt.Time)
+	return true
+}
+
+// drop takes points out and returns them.
+func (p *Profile) drop(gone func(*Point) bool) []Point {
+	var out []Point
+	p.points = slices.DeleteFunc(p.points, func(pt Point) bool {
+		if !gone(&pt) {
+			return false
+		}
+		out = append(out, pt)
+		return true
+	})
+	for i := range out {
+		p.moved = append(p.moved, out[i].Time)
+		p.fresh = slices.DeleteFunc(p.fresh, func(k OrderKey) bool { return k == out[i].OrderKey })
+	}
+	return out
 }
 
 // Sort puts restored points in order.
 func (p *Profile) Sort() { slices.SortFunc(p.points, comparePoints) }
 
-func comparePoints(a, b Point) int { return a.Compare(b.OrderKey) }
+func comparePoints(a, b Point) int {
+	return cmp.Or(a.Compare(b.OrderKey), strings.Compare(a.Member, b.Member))
+}
 
 // ProfileChanges is what a Refold changed.
 type ProfileChanges struct {
@@ -166,7 +189,7 @@ func (p *Profile) spans() [][2]int64 {
 	}
 	bases := len(spans)
 	for i := range p.points {
-		if !p.points[i].Business {
+		if !p.points[i].Business && !p.parked {
 			spans = append(spans, [2]int64{p.points[i].Time, p.points[i].Time})
 		}
 	}
@@ -272,7 +295,11 @@ func (p *Profile) fold(m *Model, j *Journey, now, next int64) []Transition {
 	}
 	var changed []Transition
 	hashes := append([]uint64(nil), j.Emitted[:min(done, len(j.Emitted))]...)
-	for _, pt := range p.between(j.Start, min(j.End+m.JourneyGap, next-1)) {
+	for i, list := 0, p.between(j.Start, min(j.End+m.JourneyGap, next-1)); i < len(list); i++ {
+		pt := list[i]
+		if i > 0 && pt.OrderKey == list[i-1].OrderKey {
+			continue // while a point moves between two members, both copies are here
+		}
 		j.count(pt, ends, m.SessionGap)
 		t, moved := m.Step(&j.Fold, &pt)
 		if !moved {

@@ -26,7 +26,8 @@ func TestAnyHistoryGivesTheBatchAnswer(t *testing.T) {
 	require.NoError(t, err)
 	rapid.Check(t, func(rt *rapid.T) {
 		log := journeytest.GenHistory(rt, journeytest.GenConfig{
-			Model: m, Links: true, Others: true, Business: true, Duplicates: true, Disagree: true, SharedIDs: true, Backfill: true,
+			Model: m, Users: 3, Links: true, Others: true, Aliases: true, Business: true, Duplicates: true, Disagree: true,
+			SharedIDs: true, Backfill: true,
 		})
 		e := newEngine(m, rapid.IntRange(0, 5).Draw(rt, "commit every"), rapid.Bool().Draw(rt, "restart"), rapid.Uint64().Draw(rt, "delivery"))
 		requireBatch(rt, m, e, log, tables()...)
@@ -40,7 +41,7 @@ func TestOrderAndCopiesDoNotMatter(t *testing.T) {
 	require.NoError(t, err)
 	rapid.Check(t, func(rt *rapid.T) {
 		log := journeytest.GenHistory(rt, journeytest.GenConfig{
-			Model: m, Links: true, Others: true, Business: true, Duplicates: true, SharedIDs: true,
+			Model: m, Users: 3, Links: true, Others: true, Aliases: true, Business: true, Duplicates: true, SharedIDs: true,
 		})
 		now := clockAfter(log)
 		want := play(newEngine(m, 1, false, 1), log, now)

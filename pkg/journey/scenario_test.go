@@ -8,7 +8,7 @@ import (
 )
 
 // Can implements journeytest.Capable.
-func (e *engine) Can(feature string) bool { return feature != "alias" && feature != "friction" }
+func (e *engine) Can(feature string) bool { return feature != "friction" }
 
 // TestScenarios tells the stories of testdata with the streaming core, losing
 // all decoded state after every touchpoint.

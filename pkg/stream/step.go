@@ -57,6 +57,10 @@ func (o *StepOptions) setDefaults() {
 const (
 	perPoll            = 4_000
 	transactionTimeout = 10 * time.Second
+	// sessionTimeout is when a killed instance is missed and its partitions go to
+	// others: longer than its transaction may stay open, so that what it left is
+	// settled by then.
+	sessionTimeout = 15 * time.Second
 	// endTimeout is how long the end of a transaction may take. The context of
 	// End must not be cancelled (that leaves the client in an invalid state), so
 	// beyond it the step gives up and its process restarts it with a fresh client.
@@ -138,6 +142,7 @@ func NewStep(o StepOptions) (*Step, error) {
 		kgo.TransactionalID(id),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.ConsumerGroup(s.group),
+		kgo.SessionTimeout(sessionTimeout),
 		kgo.ConsumeTopics(s.input),
 		// A group without offsets starts at the beginning; an offset that is out of
 		// range is an error, because the state would miss what was deleted.

@@ -2,6 +2,8 @@ package wire
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
@@ -33,4 +35,82 @@ func DecodeAdopt(b []byte, to string) (journey.Adopt, error) {
 		return journey.Adopt{}, fmt.Errorf("adopt record: %w", err)
 	}
 	return journey.Adopt{To: to, Identifier: r.Identifier, Known: fromKnownMap(r.Known), Points: fromPoints(r.Points)}, nil
+}
+
+// EncodeUnion is the row of what a home knows of its aliases.
+func EncodeUnion(u *journey.Union) []byte {
+	r := &wirepb.UnionRow{Edges: edges(u.Edges), Frozen: u.Frozen, Canonical: u.Canonical, Version: u.Version}
+	for _, member := range slices.Sorted(maps.Keys(u.Copies)) {
+		r.Copies = append(r.Copies, &wirepb.CopyVersionRow{Member: member, Version: u.Copies[member]})
+	}
+	return marshalRow(r)
+}
+
+// DecodeUnion is the reverse of EncodeUnion. The strings alias b.
+func DecodeUnion(b []byte) (journey.Union, error) {
+	var r wirepb.UnionRow
+	if err := unmarshalRow(b, &r); err != nil {
+		return journey.Union{}, err
+	}
+	u := journey.Union{Edges: fromEdges(r.Edges), Frozen: r.Frozen, Canonical: r.Canonical, Version: r.Version}
+	for _, c := range r.Copies {
+		if u.Copies == nil {
+			u.Copies = map[string]uint64{}
+		}
+		u.Copies[c.Member] = c.Version
+	}
+	return u, nil
+}
+
+func edges(list []journey.Edge) []*wirepb.EdgeRow {
+	out := make([]*wirepb.EdgeRow, len(list))
+	for i, e := range list {
+		out[i] = &wirepb.EdgeRow{TimeMs: e.Time, MessageId: e.MessageID, Identifier: e.Identifier, From: e.From, To: e.To}
+	}
+	return out
+}
+
+func fromEdges(list []*wirepb.EdgeRow) []journey.Edge {
+	var out []journey.Edge
+	for _, e := range list {
+		out = append(out, journey.Edge{Time: e.TimeMs, MessageID: e.MessageId, Identifier: e.Identifier, From: e.From, To: e.To})
+	}
+	return out
+}
+
+// EncodeJoin is the record that tells a home of aliases; the home is its key.
+func EncodeJoin(j *journey.Join) []byte {
+	return Marshal(&wirepb.JoinRecord{Edges: edges(j.Edges), Freeze: j.Freeze})
+}
+
+// DecodeJoin is the reverse of EncodeJoin. The strings alias b.
+func DecodeJoin(b []byte, to string) (journey.Join, error) {
+	var r wirepb.JoinRecord
+	if err := r.UnmarshalVTUnsafe(b); err != nil {
+		return journey.Join{}, fmt.Errorf("join record: %w", err)
+	}
+	return journey.Join{To: to, Edges: fromEdges(r.Edges), Freeze: r.Freeze}, nil
+}
+
+// EncodeCopy is the record that brings a member's points to its canonical home,
+// which is its key.
+func EncodeCopy(c *journey.Copy) []byte {
+	r := &wirepb.CopyRecord{Member: c.Member, Version: c.Version, Full: c.Full, Added: points(c.Added)}
+	for _, k := range c.Removed {
+		r.Removed = append(r.Removed, &wirepb.KeyRow{TimeMs: k.Time, MessageId: k.MessageID, Identifier: k.Identifier})
+	}
+	return Marshal(r)
+}
+
+// DecodeCopy is the reverse of EncodeCopy. The strings alias b.
+func DecodeCopy(b []byte, to string) (journey.Copy, error) {
+	var r wirepb.CopyRecord
+	if err := r.UnmarshalVTUnsafe(b); err != nil {
+		return journey.Copy{}, fmt.Errorf("copy record: %w", err)
+	}
+	c := journey.Copy{To: to, Member: r.Member, Version: r.Version, Full: r.Full, Added: fromPoints(r.Added)}
+	for _, k := range r.Removed {
+		c.Removed = append(c.Removed, journey.OrderKey{Time: k.TimeMs, MessageID: k.MessageId, Identifier: k.Identifier})
+	}
+	return c, nil
 }

@@ -34,9 +34,12 @@ const (
 	TypeCopy  = "copy"  // touchpoints.raw: a record that was keyed or partitioned wrongly, keyed right
 	TypeLink  = "link"  // touchpoints.raw: another identifier was seen with a user
 	TypeEpoch = "epoch" // quality: a rebuild is complete
-	// touchpoints: an identifier's owners have changed, and points that move.
+	// touchpoints: an identifier's owners have changed, and points that move;
+	// users that aliases join, and points of one that another has the rows of
+	// (TypeCopy there).
 	TypeRelinquish = "relinquish"
 	TypeAdopt      = "adopt"
+	TypeJoin       = "join"
 )
 
 // Media types of values.

@@ -74,6 +74,17 @@ func Identity(identifier string, o *journey.Ownership, revision uint64) *wirepb.
 	}
 }
 
+// Renamed is the record that a user's profile goes under another name, because
+// aliases join them; canonical "" is its own again.
+func Renamed(profile, canonical string, version, revision uint64) *wirepb.Identity {
+	r := &wirepb.Identity{Identifier: profile, Epoch: version, Revision: revision}
+	if canonical != "" {
+		_, user := journey.SplitIdentifier(canonical)
+		r.Map = []*wirepb.Link{{UserId: user}}
+	}
+	return r
+}
+
 // Journey is the record of a journey under a model.
 func Journey(profile string, m *journey.Model, j *journey.Journey, revision uint64) *wirepb.Journey {
 	return &wirepb.Journey{

@@ -163,7 +163,7 @@ func points(list []journey.Point) []*wirepb.PointRow {
 			TimeMs: p.Time, MessageId: p.MessageID, Identifier: p.Identifier, Matches: p.Matches, Fixed: p.Fixed,
 			Business: p.Business, Live: p.Live, RevenueMicros: p.RevenueMicros, SessionId: p.SessionID,
 			Channel: p.Channel, CampaignSource: p.Campaign.Source, CampaignMedium: p.Campaign.Medium,
-			CampaignName: p.Campaign.Name,
+			CampaignName: p.Campaign.Name, Member: p.Member,
 		}
 		out[i] = &rows[i]
 	}
@@ -178,6 +178,7 @@ func fromPoints(list []*wirepb.PointRow) []journey.Point {
 			Matches:  p.Matches, Fixed: p.Fixed, Business: p.Business, Live: p.Live, RevenueMicros: p.RevenueMicros,
 			SessionID: p.SessionId, Channel: p.Channel,
 			Campaign: journey.Campaign{Source: p.CampaignSource, Medium: p.CampaignMedium, Name: p.CampaignName},
+			Member:   p.Member,
 		}
 	}
 	return out

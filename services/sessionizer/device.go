@@ -134,6 +134,12 @@ func (t *deviceTask) apply(r *kgo.Record, copied bool, out stream.Output) error 
 	wire.Touchpoint(&t.pb, tp)
 	out.Produce(&kgo.Record{Topic: t.topics.touchpoints, Key: []byte(tp.Owner), Value: wire.Marshal(&t.pb), Headers: t.topics.touchpointHeaders})
 	t.linkOthers(tp, out)
+	if edge, ok := tp.Alias(); ok {
+		for _, to := range [2]string{edge.From, edge.To} {
+			join := &journey.Join{To: to, Edges: []journey.Edge{edge}}
+			out.Produce(&kgo.Record{Topic: t.topics.touchpoints, Key: []byte(to), Value: wire.EncodeJoin(join), Headers: t.topics.joinHeaders})
+		}
+	}
 	return nil
 }
 

@@ -26,6 +26,7 @@ const (
 	rowJourneys = 'j'
 	rowPoints   = 'p'
 	rowMap      = 'm'
+	rowUnion    = 'u'
 )
 
 // rowPrefix begins the keys of one device's or profile's rows. The length keeps
@@ -56,7 +57,7 @@ func sessionKey(prefix []byte, start int64) []byte {
 type topics struct {
 	raw, rejected, late, touchpoints, sessions, identities, journeys, transitions, quality string
 
-	touchpointHeaders, relinquishHeaders, adoptHeaders []kgo.RecordHeader
+	touchpointHeaders, relinquishHeaders, adoptHeaders, joinHeaders, copyHeaders []kgo.RecordHeader
 }
 
 func newTopics(ns string) topics {
@@ -69,6 +70,8 @@ func newTopics(ns string) topics {
 		touchpointHeaders: []kgo.RecordHeader{{Key: wire.HeaderSchema, Value: []byte(wire.SchemaTouchpoint)}},
 		relinquishHeaders: []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeRelinquish)}},
 		adoptHeaders:      []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeAdopt)}},
+		joinHeaders:       []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeJoin)}},
+		copyHeaders:       []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeCopy)}},
 	}
 }
 

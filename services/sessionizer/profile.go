@@ -51,37 +51,73 @@ func newProfileTask(o *Options, met *metrics, state *stream.State) (*profileTask
 
 // Process implements stream.Task.
 func (t *profileTask) Process(r *kgo.Record, out stream.Output) error {
-	switch readHeaders(r).typ {
+	typ := readHeaders(r).typ
+	switch typ {
 	case "":
 		return t.touchpoint(r, out)
+	case wire.TypeRelinquish, wire.TypeAdopt, wire.TypeJoin, wire.TypeCopy:
+	default:
+		return nil // of a type that this version does not know
+	}
+	p, err := t.profile(string(r.Key))
+	if err != nil {
+		return err
+	}
+	t.mark(p)
+	switch typ {
 	case wire.TypeRelinquish:
 		identifier, known, err := wire.DecodeRelinquish(r.Value)
 		if err != nil {
 			return err
 		}
-		p, err := t.profile(string(r.Key))
-		if err != nil {
-			return err
-		}
 		t.forward(p.Relinquish(identifier, known), out)
-		t.mark(p)
-		return nil
 	case wire.TypeAdopt:
 		// Points live as long as the state, so they get memory of their own.
-		a, err := wire.DecodeAdopt(slices.Clone(r.Value), string(r.Key))
-		if err != nil {
-			return err
-		}
-		p, err := t.profile(a.To)
+		a, err := wire.DecodeAdopt(slices.Clone(r.Value), p.ID)
 		if err != nil {
 			return err
 		}
 		t.tally.adopted += uint64(len(a.Points))
 		t.forward(p.Adopt(a), out)
-		t.mark(p)
-		return nil
+	case wire.TypeJoin:
+		j, err := wire.DecodeJoin(r.Value, p.ID)
+		if err != nil {
+			return err
+		}
+		t.join(p, j, out)
+	case wire.TypeCopy:
+		c, err := wire.DecodeCopy(r.Value, p.ID)
+		if err != nil {
+			return err
+		}
+		p.Copy(c)
 	}
-	return nil // of a type that this version does not know
+	return nil
+}
+
+// join takes in aliases and tells those concerned.
+func (t *profileTask) join(p *profileEntry, j journey.Join, out stream.Output) {
+	was := p.Union.Canonical
+	joins, copies := p.Join(j)
+	for i := range joins {
+		out.Produce(&kgo.Record{
+			Topic: t.topics.touchpoints, Key: []byte(joins[i].To), Value: wire.EncodeJoin(&joins[i]), Headers: t.topics.joinHeaders,
+		})
+	}
+	t.copy(copies, out)
+	if name := p.Union.Canonical; name != was {
+		rec := wire.Renamed(p.ID, name, p.Union.Version, t.state.NextRevision())
+		out.Produce(&kgo.Record{Topic: t.topics.identities, Key: []byte(p.ID), Value: wire.Marshal(rec)})
+	}
+}
+
+// copy sends a member's points to its canonical home.
+func (t *profileTask) copy(list []journey.Copy, out stream.Output) {
+	for i := range list {
+		out.Produce(&kgo.Record{
+			Topic: t.topics.touchpoints, Key: []byte(list[i].To), Value: wire.EncodeCopy(&list[i]), Headers: t.topics.copyHeaders,
+		})
+	}
 }
 
 func (t *profileTask) touchpoint(r *kgo.Record, out stream.Output) error {
@@ -135,6 +171,10 @@ func (t *profileTask) profile(id string) (*profileEntry, error) {
 			known, err := wire.DecodeKnownMap(value)
 			p.Maps[string(key[len(prefix)+1:])] = known
 			return err
+		case rowUnion:
+			u, err := wire.DecodeUnion(value)
+			p.RestoreUnion(u)
+			return err
 		}
 		return fmt.Errorf("state row of kind %q is unknown", key[len(prefix)])
 	})
@@ -169,6 +209,10 @@ func (t *profileTask) flushProfile(p *profileEntry, at, wall int64, out stream.O
 	c := p.Refold(t.o.Model, at)
 	t.writePoints(p, c.Times)
 	prefix := rowPrefix(tableProfile, p.ID)
+	t.copy(p.TakeCopies(), out)
+	if p.TakeJoined() {
+		t.state.Put(append(prefix[:len(prefix):len(prefix)], rowUnion), wire.EncodeUnion(&p.Union))
+	}
 	for _, identifier := range p.TakeLearned() {
 		t.state.Put(append(append(prefix[:len(prefix):len(prefix)], rowMap), identifier...), wire.EncodeKnownMap(p.Maps[identifier]))
 	}

@@ -381,6 +381,32 @@ func TestHistoryMovesToTheUser(t *testing.T) {
 	}, transitions)
 }
 
+// TestAliasesJoinUsers: after an alias both users' touchpoints are one journey
+// under the newer name, over partitions, and a later alias renames it again.
+func TestAliasesJoinUsers(t *testing.T) {
+	r := fakeRig(t)
+	r.start()
+	user := func(user, message string, minutes float64, event string, more string) *kgo.Record {
+		rec := raw(user, message, minutes, event)
+		rec.Value = []byte(strings.Replace(string(rec.Value), `"anonymousId"`, more+`"userId"`, 1))
+		return rec
+	}
+	alias := func(user_, previous, message string, minutes float64) *kgo.Record {
+		rec := user(user_, message, minutes, "", `"previousId": "`+previous+`", `)
+		rec.Value = []byte(strings.Replace(string(rec.Value), `"track"`, `"alias"`, 1))
+		return rec
+	}
+	r.produce(user("old", "1", 0, "ad_click", ""), user("new", "2", 10, "checkout_started", ""), alias("new", "old", "3", 20))
+	r.settle()
+	journeys, transitions := r.journeys()
+	require.Equal(t, []string{"user:new n=3 decision"}, journeys)
+	require.Equal(t, []string{"user:new 1 >awareness", "user:new 2 awareness>decision"}, transitions)
+	r.produce(user("old", "4", 25, "order_completed", ""), alias("final", "new", "5", 30))
+	r.settle()
+	journeys, _ = r.journeys()
+	require.Equal(t, []string{"user:final n=5 purchase"}, journeys)
+}
+
 // history is a random but reproducible stream of raw records.
 func history(seed uint64, n int) []*kgo.Record {
 	rnd := rand.New(rand.NewPCG(seed, 7))

@@ -164,12 +164,14 @@ func topics() []string {
 
 func (s *Service) newClient() (*kgo.Client, error) {
 	const fetchBytes, partitionBytes = 16 << 20, 4 << 20
+	const sessionTimeout = 10 * time.Second // when a killed sink is missed; a zombie does no harm
 	names := topics()
 	for i, name := range names {
 		names[i] = stream.Qualify(s.o.Namespace, name)
 	}
 	return stream.NewClient(s.o.Cluster, "sink", s.o.Log, s.o.Registerer,
 		kgo.ConsumerGroup(stream.Qualify(s.o.Namespace, stream.GroupSink)),
+		kgo.SessionTimeout(sessionTimeout),
 		kgo.ConsumeTopics(names...),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),

@@ -529,8 +529,10 @@ type PointRow struct {
 	CampaignMedium string                 `protobuf:"bytes,11,opt,name=campaign_medium,json=campaignMedium,proto3" json:"campaign_medium,omitempty"`
 	CampaignName   string                 `protobuf:"bytes,12,opt,name=campaign_name,json=campaignName,proto3" json:"campaign_name,omitempty"`
 	Fixed          bool                   `protobuf:"varint,13,opt,name=fixed,proto3" json:"fixed,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Profile whose home this is a copy of; empty: the home's own.
+	Member        string `protobuf:"bytes,14,opt,name=member,proto3" json:"member,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PointRow) Reset() {
@@ -652,6 +654,13 @@ func (x *PointRow) GetFixed() bool {
 		return x.Fixed
 	}
 	return false
+}
+
+func (x *PointRow) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
 }
 
 // PointsRow is one hour of a profile's points.
@@ -1367,6 +1376,403 @@ func (x *AdoptRecord) GetPoints() []*PointRow {
 	return nil
 }
 
+type EdgeRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TimeMs        int64                  `protobuf:"varint,1,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	MessageId     string                 `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	Identifier    string                 `protobuf:"bytes,3,opt,name=identifier,proto3" json:"identifier,omitempty"`
+	From          string                 `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
+	To            string                 `protobuf:"bytes,5,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EdgeRow) Reset() {
+	*x = EdgeRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EdgeRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EdgeRow) ProtoMessage() {}
+
+func (x *EdgeRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EdgeRow.ProtoReflect.Descriptor instead.
+func (*EdgeRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *EdgeRow) GetTimeMs() int64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
+func (x *EdgeRow) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *EdgeRow) GetIdentifier() string {
+	if x != nil {
+		return x.Identifier
+	}
+	return ""
+}
+
+func (x *EdgeRow) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *EdgeRow) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+type CopyVersionRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopyVersionRow) Reset() {
+	*x = CopyVersionRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyVersionRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyVersionRow) ProtoMessage() {}
+
+func (x *CopyVersionRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyVersionRow.ProtoReflect.Descriptor instead.
+func (*CopyVersionRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *CopyVersionRow) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *CopyVersionRow) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// UnionRow is what a home knows of the users that aliases join it with.
+type UnionRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Edges         []*EdgeRow             `protobuf:"bytes,1,rep,name=edges,proto3" json:"edges,omitempty"`
+	Frozen        bool                   `protobuf:"varint,2,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	Canonical     string                 `protobuf:"bytes,3,opt,name=canonical,proto3" json:"canonical,omitempty"`
+	Version       uint64                 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	Copies        []*CopyVersionRow      `protobuf:"bytes,5,rep,name=copies,proto3" json:"copies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnionRow) Reset() {
+	*x = UnionRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnionRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnionRow) ProtoMessage() {}
+
+func (x *UnionRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnionRow.ProtoReflect.Descriptor instead.
+func (*UnionRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *UnionRow) GetEdges() []*EdgeRow {
+	if x != nil {
+		return x.Edges
+	}
+	return nil
+}
+
+func (x *UnionRow) GetFrozen() bool {
+	if x != nil {
+		return x.Frozen
+	}
+	return false
+}
+
+func (x *UnionRow) GetCanonical() string {
+	if x != nil {
+		return x.Canonical
+	}
+	return ""
+}
+
+func (x *UnionRow) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *UnionRow) GetCopies() []*CopyVersionRow {
+	if x != nil {
+		return x.Copies
+	}
+	return nil
+}
+
+// JoinRecord tells a home of aliases. Topic touchpoints, header cairn-type =
+// "join", key = profile.
+type JoinRecord struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Edges         []*EdgeRow             `protobuf:"bytes,1,rep,name=edges,proto3" json:"edges,omitempty"`
+	Freeze        bool                   `protobuf:"varint,2,opt,name=freeze,proto3" json:"freeze,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinRecord) Reset() {
+	*x = JoinRecord{}
+	mi := &file_cairn_v1_state_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinRecord) ProtoMessage() {}
+
+func (x *JoinRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinRecord.ProtoReflect.Descriptor instead.
+func (*JoinRecord) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *JoinRecord) GetEdges() []*EdgeRow {
+	if x != nil {
+		return x.Edges
+	}
+	return nil
+}
+
+func (x *JoinRecord) GetFreeze() bool {
+	if x != nil {
+		return x.Freeze
+	}
+	return false
+}
+
+type KeyRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TimeMs        int64                  `protobuf:"varint,1,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	MessageId     string                 `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	Identifier    string                 `protobuf:"bytes,3,opt,name=identifier,proto3" json:"identifier,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyRow) Reset() {
+	*x = KeyRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyRow) ProtoMessage() {}
+
+func (x *KeyRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyRow.ProtoReflect.Descriptor instead.
+func (*KeyRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *KeyRow) GetTimeMs() int64 {
+	if x != nil {
+		return x.TimeMs
+	}
+	return 0
+}
+
+func (x *KeyRow) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *KeyRow) GetIdentifier() string {
+	if x != nil {
+		return x.Identifier
+	}
+	return ""
+}
+
+// CopyRecord brings a member's points to its canonical home. Topic touchpoints,
+// header cairn-type = "copy", key = profile.
+type CopyRecord struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	Full          bool                   `protobuf:"varint,3,opt,name=full,proto3" json:"full,omitempty"`
+	Added         []*PointRow            `protobuf:"bytes,4,rep,name=added,proto3" json:"added,omitempty"`
+	Removed       []*KeyRow              `protobuf:"bytes,5,rep,name=removed,proto3" json:"removed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopyRecord) Reset() {
+	*x = CopyRecord{}
+	mi := &file_cairn_v1_state_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyRecord) ProtoMessage() {}
+
+func (x *CopyRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyRecord.ProtoReflect.Descriptor instead.
+func (*CopyRecord) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CopyRecord) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *CopyRecord) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *CopyRecord) GetFull() bool {
+	if x != nil {
+		return x.Full
+	}
+	return false
+}
+
+func (x *CopyRecord) GetAdded() []*PointRow {
+	if x != nil {
+		return x.Added
+	}
+	return nil
+}
+
+func (x *CopyRecord) GetRemoved() []*KeyRow {
+	if x != nil {
+		return x.Removed
+	}
+	return nil
+}
+
 // PartitionMeta is the changelog record that every commit of a partition writes:
 // where the state stands.
 type PartitionMeta struct {
@@ -1383,7 +1789,7 @@ type PartitionMeta struct {
 
 func (x *PartitionMeta) Reset() {
 	*x = PartitionMeta{}
-	mi := &file_cairn_v1_state_proto_msgTypes[16]
+	mi := &file_cairn_v1_state_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1395,7 +1801,7 @@ func (x *PartitionMeta) String() string {
 func (*PartitionMeta) ProtoMessage() {}
 
 func (x *PartitionMeta) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[16]
+	mi := &file_cairn_v1_state_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1408,7 +1814,7 @@ func (x *PartitionMeta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartitionMeta.ProtoReflect.Descriptor instead.
 func (*PartitionMeta) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{16}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *PartitionMeta) GetNextOffset() int64 {
@@ -1451,7 +1857,7 @@ type LinkRecord struct {
 
 func (x *LinkRecord) Reset() {
 	*x = LinkRecord{}
-	mi := &file_cairn_v1_state_proto_msgTypes[17]
+	mi := &file_cairn_v1_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1463,7 +1869,7 @@ func (x *LinkRecord) String() string {
 func (*LinkRecord) ProtoMessage() {}
 
 func (x *LinkRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[17]
+	mi := &file_cairn_v1_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1476,7 +1882,7 @@ func (x *LinkRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkRecord.ProtoReflect.Descriptor instead.
 func (*LinkRecord) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{17}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *LinkRecord) GetIdentifier() string {
@@ -1544,7 +1950,7 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\aexit_ms\x18\x14 \x01(\x03R\x06exitMs\x12\x17\n" +
 	"\aexit_id\x18\x15 \x01(\tR\x06exitId\x12%\n" +
 	"\x0erevenue_micros\x18\x16 \x01(\x12R\rrevenueMicros\x12\x16\n" +
-	"\x06closed\x18\x17 \x01(\bR\x06closed\"\x99\x03\n" +
+	"\x06closed\x18\x17 \x01(\bR\x06closed\"\xb1\x03\n" +
 	"\bPointRow\x12\x17\n" +
 	"\atime_ms\x18\x01 \x01(\x03R\x06timeMs\x12\x1d\n" +
 	"\n" +
@@ -1563,7 +1969,8 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	" \x01(\tR\x0ecampaignSource\x12'\n" +
 	"\x0fcampaign_medium\x18\v \x01(\tR\x0ecampaignMedium\x12#\n" +
 	"\rcampaign_name\x18\f \x01(\tR\fcampaignName\x12\x14\n" +
-	"\x05fixed\x18\r \x01(\bR\x05fixed\"7\n" +
+	"\x05fixed\x18\r \x01(\bR\x05fixed\x12\x16\n" +
+	"\x06member\x18\x0e \x01(\tR\x06member\"7\n" +
 	"\tPointsRow\x12*\n" +
 	"\x06points\x18\x01 \x03(\v2\x12.cairn.v1.PointRowR\x06points\"\xed\x01\n" +
 	"\aFoldRow\x12\x14\n" +
@@ -1627,7 +2034,43 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"identifier\x18\x01 \x01(\tR\n" +
 	"identifier\x12+\n" +
 	"\x05known\x18\x02 \x01(\v2\x15.cairn.v1.KnownMapRowR\x05known\x12*\n" +
-	"\x06points\x18\x03 \x03(\v2\x12.cairn.v1.PointRowR\x06points\"}\n" +
+	"\x06points\x18\x03 \x03(\v2\x12.cairn.v1.PointRowR\x06points\"\x85\x01\n" +
+	"\aEdgeRow\x12\x17\n" +
+	"\atime_ms\x18\x01 \x01(\x03R\x06timeMs\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x02 \x01(\tR\tmessageId\x12\x1e\n" +
+	"\n" +
+	"identifier\x18\x03 \x01(\tR\n" +
+	"identifier\x12\x12\n" +
+	"\x04from\x18\x04 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x05 \x01(\tR\x02to\"B\n" +
+	"\x0eCopyVersionRow\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\"\xb5\x01\n" +
+	"\bUnionRow\x12'\n" +
+	"\x05edges\x18\x01 \x03(\v2\x11.cairn.v1.EdgeRowR\x05edges\x12\x16\n" +
+	"\x06frozen\x18\x02 \x01(\bR\x06frozen\x12\x1c\n" +
+	"\tcanonical\x18\x03 \x01(\tR\tcanonical\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\x04R\aversion\x120\n" +
+	"\x06copies\x18\x05 \x03(\v2\x18.cairn.v1.CopyVersionRowR\x06copies\"M\n" +
+	"\n" +
+	"JoinRecord\x12'\n" +
+	"\x05edges\x18\x01 \x03(\v2\x11.cairn.v1.EdgeRowR\x05edges\x12\x16\n" +
+	"\x06freeze\x18\x02 \x01(\bR\x06freeze\"`\n" +
+	"\x06KeyRow\x12\x17\n" +
+	"\atime_ms\x18\x01 \x01(\x03R\x06timeMs\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x02 \x01(\tR\tmessageId\x12\x1e\n" +
+	"\n" +
+	"identifier\x18\x03 \x01(\tR\n" +
+	"identifier\"\xa8\x01\n" +
+	"\n" +
+	"CopyRecord\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
+	"\x04full\x18\x03 \x01(\bR\x04full\x12(\n" +
+	"\x05added\x18\x04 \x03(\v2\x12.cairn.v1.PointRowR\x05added\x12*\n" +
+	"\aremoved\x18\x05 \x03(\v2\x10.cairn.v1.KeyRowR\aremoved\"}\n" +
 	"\rPartitionMeta\x12\x1f\n" +
 	"\vnext_offset\x18\x01 \x01(\x03R\n" +
 	"nextOffset\x12\x14\n" +
@@ -1653,7 +2096,7 @@ func file_cairn_v1_state_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_state_proto_rawDescData
 }
 
-var file_cairn_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_cairn_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_cairn_v1_state_proto_goTypes = []any{
 	(*DeviceRow)(nil),        // 0: cairn.v1.DeviceRow
 	(*HashRow)(nil),          // 1: cairn.v1.HashRow
@@ -1671,13 +2114,19 @@ var file_cairn_v1_state_proto_goTypes = []any{
 	(*KnownMapRow)(nil),      // 13: cairn.v1.KnownMapRow
 	(*RelinquishRecord)(nil), // 14: cairn.v1.RelinquishRecord
 	(*AdoptRecord)(nil),      // 15: cairn.v1.AdoptRecord
-	(*PartitionMeta)(nil),    // 16: cairn.v1.PartitionMeta
-	(*LinkRecord)(nil),       // 17: cairn.v1.LinkRecord
-	(*Link)(nil),             // 18: cairn.v1.Link
+	(*EdgeRow)(nil),          // 16: cairn.v1.EdgeRow
+	(*CopyVersionRow)(nil),   // 17: cairn.v1.CopyVersionRow
+	(*UnionRow)(nil),         // 18: cairn.v1.UnionRow
+	(*JoinRecord)(nil),       // 19: cairn.v1.JoinRecord
+	(*KeyRow)(nil),           // 20: cairn.v1.KeyRow
+	(*CopyRecord)(nil),       // 21: cairn.v1.CopyRecord
+	(*PartitionMeta)(nil),    // 22: cairn.v1.PartitionMeta
+	(*LinkRecord)(nil),       // 23: cairn.v1.LinkRecord
+	(*Link)(nil),             // 24: cairn.v1.Link
 }
 var file_cairn_v1_state_proto_depIdxs = []int32{
-	18, // 0: cairn.v1.DeviceRow.links:type_name -> cairn.v1.Link
-	18, // 1: cairn.v1.DeviceRow.map:type_name -> cairn.v1.Link
+	24, // 0: cairn.v1.DeviceRow.links:type_name -> cairn.v1.Link
+	24, // 1: cairn.v1.DeviceRow.map:type_name -> cairn.v1.Link
 	2,  // 2: cairn.v1.SessionRow.absorbed:type_name -> cairn.v1.VoidRow
 	3,  // 3: cairn.v1.SessionRow.campaign:type_name -> cairn.v1.CampaignRow
 	5,  // 4: cairn.v1.PointsRow.points:type_name -> cairn.v1.PointRow
@@ -1687,16 +2136,21 @@ var file_cairn_v1_state_proto_depIdxs = []int32{
 	2,  // 8: cairn.v1.JourneyRow.absorbed:type_name -> cairn.v1.VoidRow
 	9,  // 9: cairn.v1.JourneyRow.base:type_name -> cairn.v1.BaseRow
 	11, // 10: cairn.v1.JourneysRow.journeys:type_name -> cairn.v1.JourneyRow
-	18, // 11: cairn.v1.KnownMapRow.map:type_name -> cairn.v1.Link
+	24, // 11: cairn.v1.KnownMapRow.map:type_name -> cairn.v1.Link
 	13, // 12: cairn.v1.RelinquishRecord.known:type_name -> cairn.v1.KnownMapRow
 	13, // 13: cairn.v1.AdoptRecord.known:type_name -> cairn.v1.KnownMapRow
 	5,  // 14: cairn.v1.AdoptRecord.points:type_name -> cairn.v1.PointRow
-	18, // 15: cairn.v1.LinkRecord.link:type_name -> cairn.v1.Link
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	16, // 15: cairn.v1.UnionRow.edges:type_name -> cairn.v1.EdgeRow
+	17, // 16: cairn.v1.UnionRow.copies:type_name -> cairn.v1.CopyVersionRow
+	16, // 17: cairn.v1.JoinRecord.edges:type_name -> cairn.v1.EdgeRow
+	5,  // 18: cairn.v1.CopyRecord.added:type_name -> cairn.v1.PointRow
+	20, // 19: cairn.v1.CopyRecord.removed:type_name -> cairn.v1.KeyRow
+	24, // 20: cairn.v1.LinkRecord.link:type_name -> cairn.v1.Link
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_state_proto_init() }
@@ -1711,7 +2165,7 @@ func file_cairn_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_state_proto_rawDesc), len(file_cairn_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

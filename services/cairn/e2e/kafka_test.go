@@ -92,7 +92,6 @@ func (m *machine) equals(conn clickhouse.Conn, events *rawStream) {
 	require.Equal(m.t, events.late, number(m.t, conn, "SELECT count() FROM "+m.namespace+"_bi.v_late"))
 	sameSpans(m.t, "sessions", spans(events.hits, sessionGap, false), m.spans(conn,
 		"SELECT identifier, started_at, ended_at, touchpoints, toUInt64(0), true FROM "+m.namespace+"_bi.v_sessions WHERE source = ?", ""))
-	m.sameProfiles(conn, events)
 	m.sameJourneys(conn, events)
 }
 

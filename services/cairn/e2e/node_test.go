@@ -94,7 +94,7 @@ func TestSegmentClientForNode(t *testing.T) {
 	}
 	require.Equal(t, []string{"anonymous:a-1 4 180.25", "anonymous:a-1 1 0", "user:ann-7 1 0"},
 		m.texts(conn, "SELECT concat(identifier, ' ', toString(touchpoints), ' ', toString(duration_seconds)) FROM cairn_bi.v_sessions ORDER BY started_at"))
-	require.Equal(t, []string{"purchase", "retention"}, m.texts(conn, "SELECT to_stage FROM cairn_bi.v_transitions WHERE profile = 'user:ann-7' ORDER BY seq"))
+	require.Equal(t, []string{"awareness", "purchase", "retention"}, m.texts(conn, "SELECT to_stage FROM cairn_bi.v_transitions WHERE profile = 'user:ann-7' ORDER BY seq"))
 	require.Equal(t, []string{"49.9"}, m.texts(conn, "SELECT toString(sum(revenue)) FROM cairn_bi.v_touchpoints"))
 	m.verified()
 	m.stop()

@@ -24,7 +24,6 @@ type rawStream struct {
 	hits        []hit // customers' touchpoints; visitor = identifier
 	late        uint64
 	duplicates  uint64
-	linked      map[string]int // profile -> touchpoints, of visitors who say once who they are
 }
 
 // rawStreamOf makes the events of so many visitors: copies, events without an
@@ -33,7 +32,7 @@ type rawStream struct {
 func rawStreamOf(t *testing.T, seed uint64, visitors int) *rawStream {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 2))
-	s := &rawStream{linked: map[string]int{}}
+	s := &rawStream{}
 	began := time.Now().UTC().Truncate(time.Second).Add(-12 * 24 * time.Hour)
 	for v := range visitors {
 		s.visitor(t, rng, v, began.Add(time.Duration(rng.IntN(4*86400))*time.Second))
@@ -42,67 +41,79 @@ func rawStreamOf(t *testing.T, seed uint64, visitors int) *rawStream {
 	return s
 }
 
-// visitor adds the events of one visitor: anonymous, a user, or both.
+// visitor adds the events of one visitor: one who is never known, one who always
+// is, one who says so in the middle, or a device that two users share.
 func (s *rawStream) visitor(t *testing.T, rng *rand.Rand, v int, at time.Time) {
 	t.Helper()
-	anonymous, user := fmt.Sprintf("v%d", v), ""
-	identifier, key := "anonymous:"+anonymous, anonymous
+	anonymous, users := fmt.Sprintf("v%d", v), []string{""}
 	switch v % 5 {
+	case 2:
+		anonymous, users = "", []string{fmt.Sprintf("u%d", v)}
 	case 3:
-		anonymous, user = "", fmt.Sprintf("u%d", v)
-		identifier, key = "user:"+user, user
+		users = []string{"", fmt.Sprintf("u%d", v)}
 	case 4:
-		user = fmt.Sprintf("u%d", v)
+		users = []string{"", fmt.Sprintf("u%d", v), fmt.Sprintf("u%d", rng.IntN(v))} // the last may be known elsewhere
 	}
-	linked := v%5 == 4
-	knownFrom := rng.IntN(10)
 	n := 10 + rng.IntN(20)
 	for i := range n {
-		e := map[string]any{"type": "track", "channel": "web", "timestamp": at.Format(time.RFC3339), "event": eventNames()[rng.IntN(len(eventNames()))]}
-		tp := journey.Touchpoint{
-			MessageID: fmt.Sprintf("m%d-%d", v, i), Identifier: identifier, Type: "track", Event: e["event"].(string), Channel: "web",
-			Actor: journey.ActorCustomer, Time: at.UnixMilli(), Received: time.Now().UnixMilli(),
+		user := users[i*len(users)/n]
+		if len(users) > 1 && rng.IntN(3) == 0 {
+			user = "" // not every event says it again
 		}
-		if anonymous != "" {
-			e["anonymousId"] = anonymous
-		}
-		if user != "" && (!linked || i == n-1 || i > knownFrom) {
-			e["userId"] = user
-			tp.UserID = user
-		}
-		business := rng.IntN(25) == 0
-		if business {
-			e["actor"], tp.Actor = "business", journey.ActorBusiness
-		}
-		late := rng.IntN(80) == 0 && i < n-1
-		if late {
-			e["timestamp"] = at.Add(-50 * 24 * time.Hour).Format(time.RFC3339)
-			s.late++
-		}
-		// Who has no id gets one from the record's place, which nobody knows here:
-		// only for events that signal no stage, so that their order says nothing.
-		if late || tp.Event != silentEvent || rng.IntN(2) == 0 {
-			e["messageId"] = tp.MessageID
-		}
-		s.write(t, rng, key, e, e["messageId"] != nil)
+		s.event(t, rng, v*100+i, anonymous, user, at)
 		at = at.Add(pauseShort(rng))
-		if late {
-			continue
-		}
-		s.touchpoints = append(s.touchpoints, tp)
-		if !business {
-			s.hits = append(s.hits, hit{identifier, identifier, time.UnixMilli(tp.Time).UTC()})
-		}
-		if linked {
-			s.linked["user:"+user]++
-		}
 	}
+}
+
+// event adds one event and what is to become of it.
+func (s *rawStream) event(t *testing.T, rng *rand.Rand, number int, anonymous, user string, at time.Time) {
+	t.Helper()
+	key, identifier := anonymous, "anonymous:"+anonymous
+	if anonymous == "" {
+		key, identifier = user, "user:"+user
+	}
+	tp := journey.Touchpoint{
+		MessageID: fmt.Sprintf("m%d", number), Identifier: identifier, UserID: user, Type: "track", Channel: "web",
+		Event: eventNames()[rng.IntN(len(eventNames()))], Actor: journey.ActorCustomer, Received: time.Now().UnixMilli(),
+	}
+	hasID := tp.Event != silentEvent || rng.IntN(2) == 0
+	if !hasID {
+		// The id will be made from the record's place, which nobody knows here: so
+		// the event signals no stage, and no other happens at the same moment.
+		at = at.Add(time.Duration(1+number%100) * time.Millisecond)
+	}
+	if rng.IntN(25) == 0 {
+		tp.Actor = journey.ActorBusiness
+	}
+	late := hasID && rng.IntN(80) == 0
+	if late {
+		at = at.Add(-50 * 24 * time.Hour)
+	}
+	tp.Time = at.UnixMilli()
+	s.write(t, rng, key, anonymous, hasID, &tp)
+	switch {
+	case late:
+		s.late++
+		return
+	case tp.Actor == journey.ActorCustomer:
+		s.hits = append(s.hits, hit{identifier, identifier, at.UTC()})
+	}
+	s.touchpoints = append(s.touchpoints, tp)
 }
 
 // write adds the message, and now and then a copy; some with a key of the
 // application's own.
-func (s *rawStream) write(t *testing.T, rng *rand.Rand, key string, event map[string]any, hasID bool) {
+func (s *rawStream) write(t *testing.T, rng *rand.Rand, key, anonymous string, hasID bool, tp *journey.Touchpoint) {
 	t.Helper()
+	event := map[string]string{
+		"type": tp.Type, "event": tp.Event, "channel": tp.Channel, "actor": tp.Actor,
+		"timestamp": time.UnixMilli(tp.Time).UTC().Format(time.RFC3339Nano),
+	}
+	for name, v := range map[string]string{"anonymousId": anonymous, "userId": tp.UserID, "messageId": tp.MessageID} {
+		if v != "" && (hasID || name != "messageId") {
+			event[name] = v
+		}
+	}
 	value, err := json.Marshal(event)
 	require.NoError(t, err)
 	copies := 1
