@@ -1,5 +1,6 @@
 -- Everything that can change after a touchpoint was written is resolved here:
---   profile     its own user, else its identifier's owner at that moment
+--   profile     its own user, else its identifier's owner at that moment; a user
+--               that aliases join to others goes under the name of them all
 --   session_id  the survivor, where its session was merged (void rows name the
 --               final survivor, so one step is enough)
 --   journey_id  the profile's latest journey started at or before it; a business
@@ -89,7 +90,8 @@ FROM
         multiIf(p.user_id != '', concat('user:', p.user_id),
                 i.frozen OR empty(i.map), p.identifier,
                 linked != '', concat('user:', linked),
-                concat('user:', i.map[1].user_id)) AS profile
+                concat('user:', i.map[1].user_id)) AS owner_now,
+        if(r.name != '', concat('user:', r.name), owner_now) AS profile
     FROM
     (
         SELECT * FROM {{.DB}}.touchpoints FINAL
@@ -106,6 +108,12 @@ FROM
         WHERE status = 'void'
           AND bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device')
     ) AS v ON v.void_id = p.session_id
+    LEFT JOIN
+    (
+        SELECT identifier AS renamed, map[1].user_id AS name FROM {{.DB}}.identities FINAL
+        WHERE startsWith(identifier, 'user:') AND notEmpty(map)
+          AND bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'profile')
+    ) AS r ON r.renamed = owner_now
 ) AS t
 ASOF LEFT JOIN
 (
