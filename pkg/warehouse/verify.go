@@ -1,6 +1,7 @@
 package warehouse
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 type VerifyOptions struct {
 	// Gap is the inactivity gap of sessions; 0: that of the model in force.
 	Gap time.Duration
+	// JourneyGap is the inactivity gap of journeys; 0: that of the model in force.
+	JourneyGap time.Duration
 	// Examples is how many differences each check names; 0: 10.
 	Examples int
 }
@@ -32,7 +35,7 @@ func Verify(ctx context.Context, conn driver.Conn, namespace string, o VerifyOpt
 	if o.Examples == 0 {
 		o.Examples = defaultExamples
 	}
-	if o.Gap == 0 {
+	if o.Gap == 0 || o.JourneyGap == 0 {
 		m, _, err := modelInForce(ctx, conn, namespace)
 		if err != nil {
 			return Report{}, err
@@ -40,7 +43,8 @@ func Verify(ctx context.Context, conn driver.Conn, namespace string, o VerifyOpt
 		if m.SessionGap == 0 {
 			return Report{}, errors.New("no journey model is in force, so the inactivity gap is unknown: name it, or let a sessionizer of this namespace run first")
 		}
-		o.Gap = time.Duration(m.SessionGap) * time.Millisecond
+		o.Gap = cmp.Or(o.Gap, time.Duration(m.SessionGap)*time.Millisecond)
+		o.JourneyGap = cmp.Or(o.JourneyGap, time.Duration(m.JourneyGap)*time.Millisecond)
 	}
 	v := verifier{conn: conn, namespace: namespace, options: o}
 	var report Report

@@ -7,11 +7,12 @@ import (
 )
 
 // verifyChecks lists the checks in the order of the report. Fields of the
-// templates: DB, and GapMillis, the inactivity gap.
+// templates: DB, and the inactivity gaps, GapMillis and JourneyGapMillis.
 func verifyChecks() []checkSQL {
 	return []checkSQL{
 		{"sessions", sessionsCounts, sessionsDifferences},
 		{"session ids of touchpoints", sessionIDsCounts, sessionIDsDifferences},
+		{"journeys", journeysCounts, journeysDifferences},
 		{"accounting per minute and source", accountingCounts, accountingDifferences},
 		{"accounting of rows", rowsCounts, rowsDifferences},
 		{"transitions", transitionsCounts, transitionsDifferences},
@@ -25,9 +26,9 @@ func (v verifier) render(text string) (string, error) {
 	}
 	var b strings.Builder
 	err = tmpl.Execute(&b, struct {
-		DB        string
-		GapMillis int64
-	}{v.namespace, v.options.Gap.Milliseconds()})
+		DB                          string
+		GapMillis, JourneyGapMillis int64
+	}{v.namespace, v.options.Gap.Milliseconds(), v.options.JourneyGap.Milliseconds()})
 	if err != nil {
 		return "", fmt.Errorf("render query: %w", err)
 	}

@@ -15,7 +15,7 @@ const gap = 30 * time.Minute
 
 // goodHouse holds, correctly, example 1 of the semantics (A@0, A@30, A@60:00.001,
 // business A@45: sessions [0,30] x2, [60:00.001] x1), another identifier at the
-// same times, a merged session, and a journey of three transitions.
+// same times, a merged session, and two journeys, one of three transitions.
 func goodHouse(t *testing.T) *house {
 	h := newHouse(t)
 	at := func(id, identifier, session string, ms int64) *wirepb.Touchpoint {
@@ -42,7 +42,8 @@ func goodHouse(t *testing.T) *house {
 	rejects.Add(&Rejected{Origin: h.ns + ".touchpoints.raw/0/1", Reason: "bad_json", Revision: 1})
 	rejects.Add(&Rejected{Origin: h.ns + ".sessions/0/1", Reason: "sink_undecodable"})
 	h.insert(rejects)
-	h.journeys(&wirepb.Journey{JourneyId: "j1", Profile: "anonymous:a", StartedMs: minute(0), EndedMs: minute(60) + 1, MintedMs: minute(0), Touchpoints: 3, Transitions: 3, Stage: "consideration", Revision: 1})
+	h.journeys(&wirepb.Journey{JourneyId: "j1", Profile: "anonymous:a", StartedMs: minute(0), EndedMs: minute(60) + 1, MintedMs: minute(0), Touchpoints: 3, Transitions: 3, Stage: "consideration", Revision: 1},
+		&wirepb.Journey{JourneyId: "j2", Profile: "anonymous:b", StartedMs: minute(0), EndedMs: minute(0), MintedMs: minute(0), Touchpoints: 2, Revision: 1})
 	step := func(seq uint32, from, to string, ms int64) *wire.Transition {
 		return &wire.Transition{JourneyID: "j1", Seq: seq, Profile: "anonymous:a", From: from, To: to, AtMillis: ms, Revision: 1}
 	}
@@ -52,7 +53,7 @@ func goodHouse(t *testing.T) *house {
 
 func (h *house) verify() Report {
 	h.t.Helper()
-	r, err := Verify(h.t.Context(), h.conn, h.ns, VerifyOptions{Gap: gap})
+	r, err := Verify(h.t.Context(), h.conn, h.ns, VerifyOptions{Gap: gap, JourneyGap: 90 * 24 * time.Hour})
 	require.NoError(h.t, err)
 	return r
 }
@@ -146,6 +147,12 @@ func TestVerifyFindsEachKindOfCorruption(t *testing.T) {
 		"more transitions than the journey says": {func(h *house) {
 			h.transitions(&wire.Transition{JourneyID: "j1", Seq: 4, From: "consideration", To: "consideration", AtMillis: minute(61), Revision: 9})
 		}, "transitions", "says 3 transitions and has 4"},
+		"a journey that lost a touchpoint": {func(h *house) {
+			h.journeys(&wirepb.Journey{JourneyId: "j2", Profile: "anonymous:b", StartedMs: minute(0), EndedMs: minute(0), MintedMs: minute(0), Touchpoints: 1, Revision: 9})
+		}, "journeys", "journey of anonymous:b at 2026-03-01 12:00:00.000: computed [('2026-03-01 12:00:00.000',2)], found [('2026-03-01 12:00:00.000',1)]"},
+		"history that did not move to the user": {func(h *house) {
+			h.identities(&wirepb.Identity{Identifier: "anonymous:b", Map: []*wirepb.Link{{FromMs: minute(9), MessageId: "z", UserId: "u"}}, Epoch: 1, Revision: 9})
+		}, "journeys", "journey of user:u at 2026-03-01 12:00:00.000: computed [('2026-03-01 12:00:00.000',2)], found []"},
 		"a journey in a stage it did not enter": {func(h *house) {
 			h.journeys(&wirepb.Journey{JourneyId: "j1", Profile: "anonymous:a", MintedMs: minute(0), Transitions: 3, Stage: "purchase", Revision: 9})
 		}, "transitions", "says stage purchase and entered consideration last"},
@@ -180,7 +187,7 @@ func TestVerifyNamesTheFirstFewAndCountsAll(t *testing.T) {
 		list = append(list, touch("m", "anonymous:"+string(rune('a'+i)), minute(0)))
 	}
 	h.touchpoints(list...)
-	r, err := Verify(t.Context(), h.conn, h.ns, VerifyOptions{Gap: gap, Examples: 3})
+	r, err := Verify(t.Context(), h.conn, h.ns, VerifyOptions{Gap: gap, JourneyGap: 90 * 24 * time.Hour, Examples: 3})
 	require.NoError(t, err)
 	require.Len(t, r.Checks[0].Examples, 3)
 	require.EqualValues(t, 25, r.Checks[0].Differences)

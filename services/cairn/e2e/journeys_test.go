@@ -23,6 +23,7 @@ func (m *machine) sameJourneys(conn clickhouse.Conn, events *rawStream) {
 	shop, err := model.Builtin("shop")
 	require.NoError(m.t, err)
 	answer := journeytest.Batch(shop, events.touchpoints, time.Now().UnixMilli())
+	require.NotEmpty(m.t, answer.Transitions)
 	at := func(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02 15:04:05.000") }
 	var owners, journeys, transitions []string
 	for point, profile := range answer.Owners {

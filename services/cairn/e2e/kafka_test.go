@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -46,34 +45,39 @@ func (m *machine) sink() *child {
 	return m.service("sink", "--clickhouse", m.ClickHouse)
 }
 
-// On real Kafka the sessionizer is killed again and again while records come,
-// once together with its disk.
+// On real Kafka the sessionizer is killed again and again while records come:
+// it goes on with its disk, with an empty one, and in another instance that was
+// just about to share the work. The sink dies once, too.
 func TestKillDashNineOfTheSessionizer(t *testing.T) {
 	m := servers(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed: %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	events := rawStreamOf(t, seed, 2500)
+	events := rawStreamOf(t, seed, 3000)
 	t.Logf("%d records", len(events.messages))
 
 	folder := t.TempDir()
-	data := func(n int) string { return filepath.Join(folder, fmt.Sprint(n)) }
-	step := m.sessionizer(data(0))
-	sink := m.sink()
-	produced := make(chan error, 1)
-	go func() { produced <- events.produce(t.Context(), m.Kafka, m.namespace+".touchpoints.raw", 6000) }()
-	for kill := range 5 {
-		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
-		step.kill()
-		disk := 0
-		if kill >= 3 {
-			disk = kill // lost with everything on it
-		}
-		began := time.Now()
-		step = m.sessionizer(data(disk))
-		t.Logf("kill %d: ready again on disk %d after %s", kill, disk, time.Since(began).Round(time.Millisecond))
+	data := func(name string) string { return filepath.Join(folder, name) }
+	step, sink := m.sessionizer(data("one")), m.sink()
+	deaths := []func(){
+		func() { step.kill(); step = m.sessionizer(data("one")) },
+		func() { step.kill(); step = m.sessionizer(data("one")) },
+		func() { step.kill(); step = m.sessionizer(data("two")) }, // the disk is lost
+		func() { sink.kill(); sink = m.sink() },
+		func() { other := m.sessionizer(data("three")); step.kill(); step = other },
 	}
-	require.NoError(t, <-produced)
+	portion := len(events.messages)/len(deaths) + 1
+	for i, die := range deaths {
+		produced := make(chan error, 1)
+		records := events.messages[i*portion : min((i+1)*portion, len(events.messages))]
+		go func() { produced <- produce(t.Context(), m.Kafka, m.namespace+".touchpoints.raw", records) }()
+		moment := time.Duration(rng.IntN(1200)) * time.Millisecond
+		time.Sleep(moment)
+		began := time.Now()
+		die()
+		t.Logf("death %d, %s after its records began to come: ready again after %s", i, moment, time.Since(began).Round(time.Millisecond))
+		require.NoError(t, <-produced)
+	}
 	m.rest()
 	conn := m.sql()
 	m.equals(conn, events)

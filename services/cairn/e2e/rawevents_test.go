@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -154,24 +155,16 @@ func pauseShort(rng *rand.Rand) time.Duration {
 	}
 }
 
-// produce writes the messages with another client than cairn's, at most as many
-// a second as rate.
-func (s *rawStream) produce(ctx context.Context, brokers, topic string, rate int) error {
+// produce writes messages with another client than cairn's.
+func produce(ctx context.Context, brokers, topic string, messages []kafka.Message) error {
 	w := &kafka.Writer{
 		Addr: kafka.TCP(brokers), Topic: topic, Balancer: kafka.Murmur2Balancer{}, RequiredAcks: kafka.RequireAll,
 		BatchSize: 500, BatchTimeout: 10 * time.Millisecond, MaxAttempts: 20,
 	}
-	const perWrite = 500
-	tick := time.NewTicker(time.Second * perWrite / time.Duration(rate))
-	defer tick.Stop()
-	for i := 0; i < len(s.messages); i += perWrite {
-		if err := w.WriteMessages(ctx, s.messages[i:min(i+perWrite, len(s.messages))]...); err != nil {
+	for part := range slices.Chunk(messages, 1000) {
+		if err := w.WriteMessages(ctx, part...); err != nil {
 			_ = w.Close() // the first error tells more
 			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
 		}
 	}
 	return w.Close()
