@@ -50,7 +50,8 @@ func newProducer(o *Options, met *metrics) (*producer, error) {
 		timeout:    o.ProduceTimeout, log: o.Log, met: met,
 		doubt: make(chan struct{}, 1),
 	}
-	p.setAway("Kafka was not reached yet")
+	notYet := "Kafka was not reached yet"
+	p.away.Store(&notYet) // no news, so nothing is logged
 	var err error
 	// An idempotent producer with acks=all and hashing of keys by murmur2 are kgo's defaults.
 	p.client, err = stream.NewClient(o.Cluster, "collector", o.Log, o.Registerer,
