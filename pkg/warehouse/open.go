@@ -41,6 +41,7 @@ func OpenLazy(dsn string) (driver.Conn, error) {
 	o.Protocol = clickhouse.Native
 	o.Auth.Database = "" // the namespace's database may not exist yet
 	o.DialTimeout = dialTimeout
+	o.DialContext = dialer(o.TLS)
 	o.MaxOpenConns = maxOpenConns
 	o.MaxIdleConns = maxOpenConns
 	if o.Compression == nil {

@@ -48,7 +48,8 @@ func TestKills(t *testing.T) {
 	b := newBench(t)
 	const total, kills = 40_000, 4
 	b.touchpoints(0, total)
-	options, err := json.Marshal(childOptions{Namespace: b.ns, DSN: b.dsn, Brokers: b.cluster.Brokers})
+	_, dsn := newProxy(t, b.dsn)
+	options, err := json.Marshal(childOptions{Namespace: b.ns, DSN: dsn, Brokers: b.cluster.Brokers})
 	require.NoError(t, err)
 	stored := func() (n uint64) {
 		// Fails until the child has made the table.

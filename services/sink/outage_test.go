@@ -14,56 +14,68 @@ import (
 	"github.com/cairnhq/cairn/pkg/stream"
 )
 
-// proxy stands between the sink and ClickHouse and can be cut.
+// proxy stands between the sink and ClickHouse and can be cut. It is rude to the
+// sink only: the server sees its connections end, never reset, as the engine that
+// these tests may share would not survive that (see warehouse.Open).
 type proxy struct {
 	listener net.Listener
 	target   string
+	running  sync.WaitGroup
 
-	mu    sync.Mutex
-	cut   bool
-	conns map[net.Conn]bool
+	mu      sync.Mutex
+	cut     bool
+	clients map[net.Conn]bool
 }
 
-func newProxy(t *testing.T, target string) *proxy {
+// newProxy returns a proxy and the DSN that leads through it.
+func newProxy(t *testing.T, dsn string) (*proxy, string) {
+	o, err := clickhouse.ParseDSN(dsn)
+	require.NoError(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	p := &proxy{listener: l, target: target, conns: map[net.Conn]bool{}}
-	var accepting sync.WaitGroup
-	accepting.Go(p.accept)
+	p := &proxy{listener: l, target: o.Addr[0], clients: map[net.Conn]bool{}}
+	p.running.Go(p.accept)
 	t.Cleanup(func() {
 		l.Close()
 		p.set(true)
-		accepting.Wait()
+		p.running.Wait()
 	})
-	return p
+	return p, strings.Replace(dsn, o.Addr[0], l.Addr().String(), 1)
 }
 
 func (p *proxy) accept() {
 	for {
-		in, err := p.listener.Accept()
+		client, err := p.listener.Accept()
 		if err != nil {
 			return
 		}
-		out, err := net.Dial("tcp", p.target)
 		p.mu.Lock()
-		if err != nil || p.cut {
-			p.mu.Unlock()
-			in.Close()
-			if out != nil {
-				out.Close()
-			}
-			continue
+		if p.cut {
+			client.Close()
+		} else {
+			p.clients[client] = true
+			p.running.Go(func() { p.serve(client) })
 		}
-		p.conns[in], p.conns[out] = true, true
 		p.mu.Unlock()
-		for _, pair := range [][2]net.Conn{{in, out}, {out, in}} {
-			go func() {
-				_, _ = io.Copy(pair[0], pair[1]) // ends when either side closes
-				pair[0].Close()
-				pair[1].Close()
-			}()
-		}
 	}
+}
+
+func (p *proxy) serve(client net.Conn) {
+	defer client.Close()
+	server, err := net.Dial("tcp", p.target)
+	if err != nil {
+		return
+	}
+	defer server.Close()
+	var up sync.WaitGroup
+	up.Go(func() {
+		_, _ = io.Copy(server, client) // ends with the client
+		_ = server.(*net.TCPConn).CloseWrite()
+	})
+	_, _ = io.Copy(client, server)     // ends with either
+	_, _ = io.Copy(io.Discard, server) // whatever the client no longer takes
+	client.Close()
+	up.Wait()
 }
 
 // set cuts all connections and refuses new ones, or lets them through again.
@@ -72,20 +84,18 @@ func (p *proxy) set(cut bool) {
 	defer p.mu.Unlock()
 	p.cut = cut
 	if cut {
-		for c := range p.conns {
+		for c := range p.clients {
 			c.Close()
-			delete(p.conns, c)
+			delete(p.clients, c)
 		}
 	}
 }
 
 func TestClickHouseGoesAwayAndComesBack(t *testing.T) {
 	b := newBench(t)
-	o, err := clickhouse.ParseDSN(b.dsn)
-	require.NoError(t, err)
-	p := newProxy(t, o.Addr[0])
+	p, dsn := newProxy(t, b.dsn)
 	s := b.start(func(opt *Options) {
-		opt.DSN = strings.Replace(b.dsn, o.Addr[0], p.listener.Addr().String(), 1)
+		opt.DSN = dsn
 		opt.MaxRows = 500
 	})
 	b.touchpoints(0, 1000)
@@ -108,11 +118,9 @@ func TestClickHouseGoesAwayAndComesBack(t *testing.T) {
 
 func TestClickHouseIsAwayAtTheStart(t *testing.T) {
 	b := newBench(t)
-	o, err := clickhouse.ParseDSN(b.dsn)
-	require.NoError(t, err)
-	p := newProxy(t, o.Addr[0])
+	p, dsn := newProxy(t, b.dsn)
 	p.set(true)
-	s := b.start(func(opt *Options) { opt.DSN = strings.Replace(b.dsn, o.Addr[0], p.listener.Addr().String(), 1) })
+	s := b.start(func(opt *Options) { opt.DSN = dsn })
 	b.touchpoints(0, 10)
 	require.ErrorContains(t, s.Ready(), "ClickHouse")
 	p.set(false)
@@ -125,11 +133,9 @@ func TestClickHouseIsAwayAtTheStart(t *testing.T) {
 // was not stored.
 func TestStopWhileClickHouseIsAway(t *testing.T) {
 	b := newBench(t)
-	o, err := clickhouse.ParseDSN(b.dsn)
-	require.NoError(t, err)
-	p := newProxy(t, o.Addr[0])
+	p, dsn := newProxy(t, b.dsn)
 	s := b.start(func(opt *Options) {
-		opt.DSN = strings.Replace(b.dsn, o.Addr[0], p.listener.Addr().String(), 1)
+		opt.DSN = dsn
 		opt.StopTimeout = 200 * time.Millisecond
 	})
 	require.Eventually(t, func() bool { return s.Ready() == nil }, patience, 20*time.Millisecond)

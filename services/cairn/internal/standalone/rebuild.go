@@ -76,14 +76,20 @@ func (l *ledger) save() error {
 // so that a crash in between begins again with a higher one. ClickHouse keeps
 // its rows, those of the new epoch replace them while readers go on.
 func (m *Machine) beginRebuild(ctx context.Context, cl *kgo.Client) error {
-	m.ledger.Epoch++
-	m.ledger.Rebuilding = true
-	if err := m.ledger.save(); err != nil {
+	if !m.begun { // else the deletion failed, and is tried again
+		m.ledger.Epoch++
+		m.ledger.Rebuilding = true
+		if err := m.ledger.save(); err != nil {
+			return err
+		}
+		m.begun = true
+		m.o.Log.Warn("the last stop was not clean: rebuilding everything derived from the raw topic", zap.Uint32("epoch", m.ledger.Epoch))
+	}
+	if err := stream.DeleteDerived(ctx, cl, m.o.Config.Namespace); err != nil {
 		return err
 	}
 	m.Rebuilding = true
-	m.o.Log.Warn("the last stop was not clean: rebuilding everything derived from the raw topic", zap.Uint32("epoch", m.ledger.Epoch))
-	return stream.DeleteDerived(ctx, cl, m.o.Config.Namespace)
+	return nil
 }
 
 // FinishRebuild waits until the steps and the sink have worked off what was

@@ -55,6 +55,7 @@ type Machine struct {
 	kafka      *local.Kafka
 	clickhouse *local.ClickHouse
 	ledger     ledger
+	begun      bool // the epoch of this start's rebuild is on disk
 }
 
 // Open takes the data folder and starts the servers. On an error everything it
