@@ -51,7 +51,7 @@ up: build engine ## run everything on this machine (make up DATA=DIR: with its d
 RACE = $$(command -v gcc cc clang >/dev/null 2>&1 && echo -race)
 
 .PHONY: test
-test: ## run all tests, the race detector on where there are goroutines; lists what was skipped
+test: deps ## run all tests, the race detector on where there are goroutines; lists what was skipped
 	@mkdir -p bin && rm -f $(SKIPS)
 	@[[ -n "$(RACE)" ]] || echo 'test: no C compiler, so the race detector stays off ("make deps" as root installs gcc)' >&2
 	pure=$$(go list $(PURE) | paste -sd' ')

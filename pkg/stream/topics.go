@@ -137,6 +137,31 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, namespace string, o Topic
 	return nil
 }
 
+// awaitGone waits until brokers have forgotten deleted topics: until then they
+// cannot be created again.
+func awaitGone(ctx context.Context, adm *kadm.Client, topics []string) error {
+	for {
+		details, err := adm.ListTopics(ctx, topics...)
+		if err != nil {
+			return fmt.Errorf("describe topics: %w", err)
+		}
+		left := ""
+		for _, d := range details.Sorted() {
+			if !errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
+				left = d.Topic
+			}
+		}
+		if left == "" {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("topic %s is still being deleted: %w", left, ctx.Err())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
 // describe waits for what was just created: brokers learn of it one by one.
 func describe(ctx context.Context, adm *kadm.Client, topics []string) (kadm.TopicDetails, error) {
 	for deadline := time.Now().Add(10 * time.Second); ; {
@@ -175,6 +200,9 @@ func DeleteDerived(ctx context.Context, cl *kgo.Client, namespace string) error 
 		if r.Err != nil && !errors.Is(r.Err, kerr.UnknownTopicOrPartition) {
 			return fmt.Errorf("delete topic %s: %w", r.Topic, r.Err)
 		}
+	}
+	if err := awaitGone(ctx, adm, topics); err != nil {
+		return err
 	}
 	groups := []string{Qualify(namespace, GroupDevice), Qualify(namespace, GroupProfile), Qualify(namespace, GroupSink)}
 	deleted, err := adm.DeleteGroups(ctx, groups...)

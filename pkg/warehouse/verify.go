@@ -41,7 +41,7 @@ func Verify(ctx context.Context, conn driver.Conn, namespace string, o VerifyOpt
 			return Report{}, err
 		}
 		if m.SessionGap == 0 {
-			return Report{}, errors.New("no journey model is in force, so the inactivity gap is unknown: name it, or let a sessionizer of this namespace run first")
+			return Report{}, errors.New("no journey model is in force, so the inactivity gap is unknown: name it, or let cairn migrate or a sink of this namespace run first")
 		}
 		o.Gap = cmp.Or(o.Gap, time.Duration(m.SessionGap)*time.Millisecond)
 		o.JourneyGap = cmp.Or(o.JourneyGap, time.Duration(m.JourneyGap)*time.Millisecond)

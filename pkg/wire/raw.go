@@ -68,7 +68,12 @@ type members struct {
 	typ, event, name, messageID, anonymousID, userID, previousID, externalIDs gjson.Result
 	timestamp, original, sent, received                                       gjson.Result
 	channel, actor, source, context, properties, traits                       gjson.Result
+
+	other []member // those that are not known, to be kept
 }
+
+// member is a name and a value as JSON.
+type member struct{ name, value string }
 
 func (m *members) slot(key string) *gjson.Result {
 	switch key {
@@ -130,8 +135,12 @@ func DecodeRaw(in *RawRecord, out *Raw) error {
 	}
 	var m members
 	doc.ForEach(func(k, v gjson.Result) bool {
-		if slot := m.slot(k.Str); slot != nil && v.Type != gjson.Null {
+		switch slot := m.slot(k.Str); {
+		case v.Type == gjson.Null:
+		case slot != nil:
 			*slot = v
+		default:
+			m.other = append(m.other, member{k.Raw, v.Raw})
 		}
 		return true
 	})
@@ -277,10 +286,10 @@ func readTimes(in *RawRecord, m *members, out *Raw) error {
 	return nil
 }
 
-// Bounds of a time that can be one, in Unix ms: 1970 and 2200.
+// Bounds of a time that can be one, in Unix ms: 1970 and 2100.
 const (
 	minTime = 0
-	maxTime = 7_258_118_400_000
+	maxTime = 4_102_444_800_000
 )
 
 // parseTime reads RFC 3339, or a number of ms (or s) since 1970.
@@ -302,7 +311,7 @@ func parseTime(v *gjson.Result) (int64, error) {
 		return 0, errors.New("a time is a string or a number")
 	}
 	if ms <= minTime || ms > maxTime {
-		return 0, errors.New("the time lies outside 1970 to 2200")
+		return 0, errors.New("the time lies outside 1970 to 2100")
 	}
 	return ms, nil
 }

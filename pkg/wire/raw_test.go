@@ -42,7 +42,7 @@ func TestDecodeRawReadsEveryField(t *testing.T) {
 			Campaign:  journey.Campaign{Source: "news", Medium: "email", Name: "may", Term: "t", Content: "c"},
 			UserAgent: "Mozilla", IP: "203.0.113.9", Locale: "en-GB", RevenueMicros: 49_950_000, Currency: "EUR",
 			Properties: `{"revenue": 49.95, "currency": "EUR", "note": "é\"x"}`, Traits: `{"plan": "pro"}`,
-			Context: `{"app":{"version": "1.2"}}`, RawPartition: 2, RawOffset: 7,
+			Context: `{"app":{"version": "1.2"},"other":{"futureField":[1]}}`, RawPartition: 2, RawOffset: 7,
 		},
 	}, r)
 }

@@ -9,12 +9,37 @@ import (
 	"github.com/cairnhq/cairn/pkg/journey"
 )
 
-// readContext reads what has a column, and keeps the rest of the context.
+// readContext reads what has a column, and keeps the rest of the context; members
+// of the touchpoint that are not known go there, too, under "other".
 func readContext(m *members, t *journey.Touchpoint) {
-	if !m.context.IsObject() {
-		return
+	var rest, other strings.Builder
+	for _, o := range m.other {
+		appendMember(&other, o.name, o.value)
 	}
-	var rest strings.Builder
+	if m.context.IsObject() {
+		readContextMembers(m, t, &rest)
+	}
+	if other.Len() > 0 {
+		appendMember(&rest, `"other"`, other.String()+"}")
+	}
+	if rest.Len() > 0 {
+		t.Context = rest.String() + "}"
+	}
+}
+
+// appendMember adds a member to a JSON object that is still open.
+func appendMember(b *strings.Builder, name, value string) {
+	if b.Len() == 0 {
+		b.WriteByte('{')
+	} else {
+		b.WriteByte(',')
+	}
+	b.WriteString(name)
+	b.WriteByte(':')
+	b.WriteString(value)
+}
+
+func readContextMembers(m *members, t *journey.Touchpoint, rest *strings.Builder) {
 	m.context.ForEach(func(k, v gjson.Result) bool {
 		switch k.Str {
 		case "page":
@@ -46,21 +71,10 @@ func readContext(m *members, t *journey.Touchpoint) {
 				t.Traits = object(v)
 			}
 		default:
-			if rest.Len() == 0 {
-				rest.WriteByte('{')
-			} else {
-				rest.WriteByte(',')
-			}
-			rest.WriteString(k.Raw)
-			rest.WriteByte(':')
-			rest.WriteString(v.Raw)
+			appendMember(rest, k.Raw, v.Raw)
 		}
 		return true
 	})
-	if rest.Len() > 0 {
-		rest.WriteByte('}')
-		t.Context = rest.String()
-	}
 }
 
 func readPage(v gjson.Result, p *journey.Page) {

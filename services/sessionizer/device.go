@@ -23,14 +23,15 @@ const maxDevices = 50_000
 // deviceTask is the device step on one partition of touchpoints.raw: it reads,
 // de-duplicates, enriches, assigns sessions and owners, and re-keys.
 type deviceTask struct {
-	o         *Options
-	topics    topics
-	partition int32
-	count     int // partitions of touchpoints.raw
-	hash      kgo.TopicPartitioner
-	state     *stream.State
-	enricher  enrich.Enricher
-	met       *metrics
+	o          *Options
+	topics     topics
+	partition  int32
+	count      int // partitions of touchpoints.raw
+	hash       kgo.TopicPartitioner
+	state      *stream.State
+	enricher   enrich.Enricher
+	modelKnown bool // the state names its model
+	met        *metrics
 
 	devices map[string]*deviceEntry
 	dirty   []*deviceEntry // in the order of their first change
@@ -55,6 +56,10 @@ func newDeviceTask(o *Options, met *metrics, partition int32, count int, state *
 		devices:  map[string]*deviceEntry{},
 		quality:  newQualityBook(partition, state),
 	}
+	var err error
+	if t.modelKnown, err = holdModel(state, o.Model.Name); err != nil {
+		return nil, err
+	}
 	return t, t.loadTimers()
 }
 
@@ -62,12 +67,12 @@ func newDeviceTask(o *Options, met *metrics, partition int32, count int, state *
 func (t *deviceTask) Process(r *kgo.Record, out stream.Output) error {
 	h := readHeaders(r)
 	switch {
-	case h.typ == wire.TypeLink:
-		return t.link(r, &h)
-	case h.typ == wire.TypeCopy && h.epoch < t.state.Epoch():
+	case h.epoch < t.state.Epoch() && (h.typ == wire.TypeLink || h.typ == wire.TypeCopy):
 		return nil // made by an earlier epoch: this one makes its own
+	case h.typ == wire.TypeLink:
+		return t.link(r, &h, out)
 	case h.typ != "" && h.typ != wire.TypeCopy:
-		return nil
+		h.reason, h.err = wire.ReasonBadType, "the header cairn-type is "+strconv.Quote(h.typ)+", which no writer of touchpoints sets"
 	}
 	in := wire.RawRecord{
 		Value: r.Value, Partition: r.Partition, Offset: r.Offset, Arrival: r.Timestamp.UnixMilli(),
@@ -118,9 +123,10 @@ func (t *deviceTask) apply(r *kgo.Record, copied bool, out stream.Output) error 
 		t.mark(d) // it was seen: a copy that comes after a restart must still be one
 		q.Late++
 		t.tally.late++
+		tp.Revision = t.state.NextRevision()
 		wire.Touchpoint(&t.pb, tp)
 		out.Produce(&kgo.Record{
-			Topic: t.topics.late, Key: []byte(origin(tp)), Value: wire.Marshal(&t.pb), Headers: []kgo.RecordHeader{
+			Topic: t.topics.late, Key: []byte(t.origin(tp)), Value: wire.Marshal(&t.pb), Headers: []kgo.RecordHeader{
 				{Key: wire.HeaderReason, Value: []byte("beyond_horizon")},
 				{Key: wire.HeaderSchema, Value: []byte(wire.SchemaTouchpoint)},
 			},
@@ -143,8 +149,9 @@ func (t *deviceTask) apply(r *kgo.Record, copied bool, out stream.Output) error 
 	return nil
 }
 
-func origin(tp *journey.Touchpoint) string {
-	return strconv.Itoa(int(tp.RawPartition)) + "/" + strconv.FormatInt(tp.RawOffset, 10)
+// origin is topic/partition/offset of a touchpoint's raw record.
+func (t *deviceTask) origin(tp *journey.Touchpoint) string {
+	return t.topics.raw + "/" + strconv.Itoa(int(tp.RawPartition)) + "/" + strconv.FormatInt(tp.RawOffset, 10)
 }
 
 // linkOthers tells the partitions of the touchpoint's further identifiers whose
@@ -166,13 +173,14 @@ func (t *deviceTask) linkOthers(tp *journey.Touchpoint, out stream.Output) {
 }
 
 // link takes in a link that another partition sent.
-func (t *deviceTask) link(r *kgo.Record, h *headers) error {
-	if h.epoch < t.state.Epoch() {
-		return nil
-	}
+func (t *deviceTask) link(r *kgo.Record, h *headers, out stream.Output) error {
 	var rec wirepb.LinkRecord
-	if err := rec.UnmarshalVTUnsafe(r.Value); err != nil || rec.Link == nil {
-		return fmt.Errorf("link record: %w", errors.Join(err, errors.New("it is not one of cairn's; was it written by something else?")))
+	if err := rec.UnmarshalVTUnsafe(r.Value); err != nil || rec.Link == nil || rec.Identifier == "" {
+		in := wire.RawRecord{Partition: r.Partition, Offset: r.Offset, Arrival: r.Timestamp.UnixMilli(), Source: h.source}
+		t.raw = wire.Raw{}
+		return t.reject(r, &in, false, &wire.RawError{
+			Reason: wire.ReasonBadType, Err: errors.New("the header cairn-type says link, but the value is none of cairn's"),
+		}, out)
 	}
 	d, err := t.device(rec.Identifier)
 	if err != nil {
@@ -288,6 +296,9 @@ func (t *deviceTask) Flush(_ stream.Clock, out stream.Output) error {
 	}
 	t.dirty = t.dirty[:0]
 	t.quality.flush(t.topics.quality, out)
+	if !t.modelKnown {
+		t.state.Put([]byte{tableModel}, []byte(t.o.Model.Name))
+	}
 	return nil
 }
 

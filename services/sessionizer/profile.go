@@ -28,6 +28,8 @@ type profileTask struct {
 	state  *stream.State
 	met    *metrics
 
+	modelKnown bool // the state names its model
+
 	profiles map[string]*profileEntry
 	dirty    []*profileEntry // in the order of their first change
 	timers   timers
@@ -45,6 +47,10 @@ func newProfileTask(o *Options, met *metrics, state *stream.State) (*profileTask
 	t := &profileTask{
 		o: o, topics: newTopics(o.Namespace), state: state, met: met,
 		profiles: map[string]*profileEntry{}, tally: newTally(),
+	}
+	var err error
+	if t.modelKnown, err = holdModel(state, o.Model.Name); err != nil {
+		return nil, err
 	}
 	return t, t.loadTimers()
 }
@@ -202,6 +208,9 @@ func (t *profileTask) Flush(now stream.Clock, out stream.Output) error {
 		}
 	}
 	t.dirty = t.dirty[:0]
+	if !t.modelKnown {
+		t.state.Put([]byte{tableModel}, []byte(t.o.Model.Name))
+	}
 	return nil
 }
 

@@ -135,8 +135,7 @@ func (s *Sessionizer) supervise(ctx context.Context, name string, partitions int
 		if time.Since(started) > steady {
 			failures = 0
 		}
-		var mismatch *stream.MismatchError
-		if failures++; failures > s.o.MaxRestarts || errors.As(err, &mismatch) {
+		if failures++; failures > s.o.MaxRestarts || hopeless(err) {
 			return err
 		}
 		s.o.Log.Warn("step failed, starting it anew", zap.String("step", name), zap.Int("failures", failures), zap.Error(err))
@@ -146,6 +145,13 @@ func (s *Sessionizer) supervise(ctx context.Context, name string, partitions int
 		case <-time.After(time.Duration(min(failures, 10)) * 200 * time.Millisecond):
 		}
 	}
+}
+
+// hopeless errors come again with every start.
+func hopeless(err error) bool {
+	var mismatch *stream.MismatchError
+	var model *ModelError
+	return errors.As(err, &mismatch) || errors.As(err, &model)
 }
 
 func (s *Sessionizer) runStep(ctx context.Context, name string, partitions int) error {

@@ -265,6 +265,42 @@ func TestBadRecordsAreKeptWholeAndNeverStopTheLoop(t *testing.T) {
 	require.Equal(t, [3]uint64{uint64(len(bad) + 1), 1, uint64(len(bad))}, [3]uint64{q.Accepted, q.Touchpoints, q.Rejected})
 }
 
+// TestAnotherModelIsRefused: state that was cut and matched by other rules must
+// not be mixed with new ones.
+func TestAnotherModelIsRefused(t *testing.T) {
+	r := fakeRig(t)
+	stop := r.start()
+	r.produce(raw("a", "1", 0, "order_completed"))
+	r.settle()
+	require.NoError(t, stop())
+	b2b, err := model.Builtin("b2b")
+	require.NoError(t, err)
+	s, err := sessionizer.New(t.Context(), sessionizer.Options{
+		Namespace: r.ns, Cluster: r.cluster, Model: b2b, InstanceID: "test", MaxRestarts: 10,
+	})
+	require.NoError(t, err)
+	var other *sessionizer.ModelError
+	require.ErrorAs(t, s.Run(t.Context()), &other)
+	require.Equal(t, b2b.Name, other.Want)
+	require.Contains(t, other.Have, "shop@")
+}
+
+// TestForgedInternalRecordsAreRejected: whatever a writer puts into the header of
+// the steps' own talk, the loop goes on and the record is counted.
+func TestForgedInternalRecordsAreRejected(t *testing.T) {
+	r := fakeRig(t)
+	r.start()
+	for _, typ := range []string{wire.TypeLink, wire.TypeCopy, wire.TypeAdopt, "whatever"} {
+		r.produce(&kgo.Record{Key: []byte("a"), Value: []byte("rubbish"), Headers: []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(typ)}}})
+	}
+	r.produce(raw("a", "1", 0, "x"))
+	r.settle()
+	require.Len(t, r.sessions(), 1)
+	require.Len(t, r.derived(stream.TopicRejected), 4)
+	q := r.quality()
+	require.Equal(t, [3]uint64{4, 1, 4}, [3]uint64{q.Accepted, q.Touchpoints, q.Rejected}) // a copy's original was accepted elsewhere
+}
+
 // TestAWritersComplaintRejects: a front door sends what it cannot accept with its
 // reason, so that it is counted where everything is.
 func TestAWritersComplaintRejects(t *testing.T) {

@@ -1,5 +1,6 @@
 -- A session belongs to its identifier for good; whose identifier it was is
--- answered for the moment the session began.
+-- answered for the moment the session began. A user that aliases join to others
+-- goes under the name of them all.
 CREATE OR REPLACE VIEW {{.DB}}_bi.v_sessions
 (
     session_id       String COMMENT 'Stable id',
@@ -32,7 +33,8 @@ SELECT
     s.identifier AS identifier,
     multiIf(i.frozen OR empty(i.map), s.identifier,
             linked != '', concat('user:', linked),
-            concat('user:', i.map[1].user_id)) AS profile,
+            concat('user:', i.map[1].user_id)) AS owner_now,
+    if(r.name != '', concat('user:', r.name), owner_now) AS profile,
     s.started_at AS started_at,
     s.ended_at AS ended_at,
     (toUnixTimestamp64Milli(s.ended_at) - toUnixTimestamp64Milli(s.started_at)) / 1000 AS duration_seconds,
@@ -57,6 +59,12 @@ LEFT JOIN
     FROM {{.DB}}.identities FINAL
     WHERE bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device')
 ) AS i ON i.identifier = s.identifier
+LEFT JOIN
+(
+    SELECT identifier AS renamed, map[1].user_id AS name FROM {{.DB}}.identities FINAL
+    WHERE startsWith(identifier, 'user:') AND notEmpty(map)
+      AND bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'profile')
+) AS r ON r.renamed = owner_now
 WHERE s.status != 'void' AND bitShiftRight(s.revision, 40) >= device_epoch
 SETTINGS join_use_nulls = 0 -- a reader's own setting would turn unmatched rows into nulls
 COMMENT 'Sessions: touchpoints of one identifier with no pause longer than the inactivity gap';

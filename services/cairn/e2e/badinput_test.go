@@ -64,8 +64,9 @@ func TestUnreachableServers(t *testing.T) {
 
 // While it waits, /readyz says for what.
 func TestReadyzNamesWhatIsMissing(t *testing.T) {
-	kafkaGone, admin := nowhere(t), nowhere(t)
-	p := start(t, command{args: []string{"sink", "--kafka", kafkaGone, "--clickhouse", "clickhouse://" + nowhere(t) + "/cairn", "--admin-addr", admin}})
+	kafkaGone := nowhere(t)
+	p := start(t, command{args: []string{"sink", "--kafka", kafkaGone, "--clickhouse", "clickhouse://" + nowhere(t) + "/cairn", "--admin-addr", "127.0.0.1:0"}})
+	admin := p.admin()
 	eventually(t, "/readyz", func(ctx context.Context) error {
 		status, body, err := get(ctx, "http://"+admin+"/readyz")
 		switch {

@@ -26,12 +26,11 @@ func servers(t *testing.T) *machine {
 // service starts a command of its own and waits until it is ready.
 func (m *machine) service(args ...string) *child {
 	m.t.Helper()
-	admin := nowhere(m.t)
 	p := start(m.t, command{
-		args: append(args, "--namespace", m.namespace, "--kafka", m.Kafka, "--admin-addr", admin),
+		args: append(args, "--namespace", m.namespace, "--kafka", m.Kafka, "--admin-addr", "127.0.0.1:0"),
 		env:  []string{"CAIRN_IDENTITY_SECRET=of-this-test"},
 	})
-	ready(m.t, p, admin)
+	p.ready()
 	return p
 }
 
@@ -72,7 +71,7 @@ func TestKillDashNineOfTheSessionizer(t *testing.T) {
 		records := events.messages[i*portion : min((i+1)*portion, len(events.messages))]
 		go func() { produced <- produce(t.Context(), m.Kafka, m.namespace+".touchpoints.raw", records) }()
 		moment := time.Duration(rng.IntN(1200)) * time.Millisecond
-		time.Sleep(moment)
+		time.Sleep(moment) // any moment will do
 		began := time.Now()
 		die()
 		t.Logf("death %d, %s after its records began to come: ready again after %s", i, moment, time.Since(began).Round(time.Millisecond))

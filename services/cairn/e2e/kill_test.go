@@ -92,7 +92,7 @@ func killDuringImport(t *testing.T, m *machine, lines []string, moment time.Dura
 	}()
 	imp := start(t, command{args: []string{"import", "-", "--source", "access.log", "--kafka", m.Kafka, "--namespace", m.namespace}, stdin: r})
 	defer func() { require.NoError(t, r.Close()) }()
-	time.Sleep(moment)
+	time.Sleep(moment) // any moment will do
 	left := children(t, m.pid())
 	m.kill()
 	nobody(t, left)

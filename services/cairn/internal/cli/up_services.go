@@ -40,9 +40,6 @@ const stepRestarts = 20
 // openUp opens ports first, because they are what is most often wrong, then the machine.
 func (sh *shell) openUp(ctx context.Context, o *upOptions) (u *upped, err error) {
 	u = &upped{o: o}
-	if u.model, err = loadModel(o.cfg.Model); err != nil {
-		return nil, err
-	}
 	var open []net.Listener
 	defer func() {
 		if err != nil {
@@ -62,6 +59,9 @@ func (sh *shell) openUp(ctx context.Context, o *upOptions) (u *upped, err error)
 		open = append(open, *l.into)
 	}
 	if u.p, err = sh.startProcess(ctx, o.cfg, "127.0.0.1:9100"); err != nil {
+		return nil, err
+	}
+	if u.model, err = u.p.loadModel(); err != nil {
 		return nil, err
 	}
 	u.machine, err = standalone.Open(ctx, standalone.Options{

@@ -181,14 +181,9 @@ func (s *CollectorSender) try(ctx context.Context, body []byte) (time.Duration, 
 
 // reason is the "error" or "message" of a JSON answer, else the text itself.
 func reason(body []byte) string {
-	var said struct{ Error, Message string }
-	if json.Unmarshal(body, &said) == nil {
-		if said.Error != "" {
-			return said.Error
-		}
-		if said.Message != "" {
-			return said.Message
-		}
+	var said struct{ Error struct{ Message string } }
+	if json.Unmarshal(body, &said) == nil && said.Error.Message != "" {
+		return said.Error.Message
 	}
 	return clip(strings.TrimSpace(string(body)))
 }

@@ -34,6 +34,7 @@ func shortly(ctx context.Context) context.Context {
 type ledger struct {
 	Epoch      uint32 `json:"epoch"`
 	Rebuilding bool   `json:"rebuilding"` // Epoch has begun and not ended
+	Model      string `json:"model"`      // by which what is derived was made
 
 	path string
 }
@@ -71,19 +72,32 @@ func (l *ledger) save() error {
 	return nil
 }
 
+// rebuildBecause says why what is derived cannot be gone on with; "" is fine. A
+// broker that is not its own is never rebuilt unasked.
+func (m *Machine) rebuildBecause() string {
+	switch {
+	case m.embedded != nil && m.embedded.Unclean():
+		return "the last stop was not clean"
+	case m.o.Kafka != "" && m.o.Kafka != KafkaLocal:
+	case m.ledger.Model != "" && m.ledger.Model != m.o.Model.Name:
+		return "the journey model is another: " + m.o.Model.Name + " instead of " + m.ledger.Model
+	}
+	return ""
+}
+
 // beginRebuild starts a new epoch: everything derived is deleted in Kafka and
 // made anew from the raw topic. The epoch is on disk before anything is deleted,
 // so that a crash in between begins again with a higher one. ClickHouse keeps
 // its rows, those of the new epoch replace them while readers go on.
-func (m *Machine) beginRebuild(ctx context.Context, cl *kgo.Client) error {
+func (m *Machine) beginRebuild(ctx context.Context, cl *kgo.Client, why string) error {
 	if !m.begun { // else the deletion failed, and is tried again
 		m.ledger.Epoch++
-		m.ledger.Rebuilding = true
+		m.ledger.Rebuilding, m.ledger.Model = true, m.o.Model.Name
 		if err := m.ledger.save(); err != nil {
 			return err
 		}
 		m.begun = true
-		m.o.Log.Warn("the last stop was not clean: rebuilding everything derived from the raw topic", zap.Uint32("epoch", m.ledger.Epoch))
+		m.o.Log.Warn("rebuilding everything derived from the raw topic", zap.String("because", why), zap.Uint32("epoch", m.ledger.Epoch))
 	}
 	if err := stream.DeleteDerived(ctx, cl, m.o.Config.Namespace); err != nil {
 		return err

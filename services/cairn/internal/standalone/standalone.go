@@ -154,9 +154,15 @@ func (m *Machine) prepareTopics(ctx context.Context) error {
 		if err := cl.Ping(ctx); err != nil {
 			return err
 		}
-		if m.embedded != nil && m.embedded.Unclean() && !m.Rebuilding {
-			if err := m.beginRebuild(ctx, cl); err != nil {
+		if why := m.rebuildBecause(); why != "" && !m.Rebuilding {
+			if err := m.beginRebuild(ctx, cl, why); err != nil {
 				return err
+			}
+		}
+		if m.ledger.Model == "" {
+			m.ledger.Model = m.o.Model.Name
+			if err := m.ledger.save(); err != nil {
+				return app.Permanent(err)
 			}
 		}
 		m.Epoch, m.Rebuilding = m.ledger.Epoch, m.ledger.Rebuilding
