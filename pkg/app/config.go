@@ -53,7 +53,9 @@ type ClickHouse struct {
 type Collector struct {
 	Addr      string     `yaml:"addr" help:"host:port of the HTTP front doors"`
 	WriteKeys []WriteKey `yaml:"write_keys" help:"who may write, and as which source; in the environment KEY:SOURCE,KEY:SOURCE"`
-	Limits    Limits     `yaml:"limits"`
+	// TrustedProxies are networks in CIDR form.
+	TrustedProxies []string `yaml:"trusted_proxies" help:"networks whose X-Forwarded-For is believed, as in 10.0.0.0/8"`
+	Limits         Limits   `yaml:"limits"`
 }
 
 // WriteKey lets an application write as a source.
@@ -64,14 +66,19 @@ type WriteKey struct {
 
 // Limits of the collector's input.
 type Limits struct {
-	EventBytes int `yaml:"event_bytes" help:"largest event"`
-	BatchBytes int `yaml:"batch_bytes" help:"largest request body, decompressed"`
+	EventBytes      int `yaml:"event_bytes" help:"largest event"`
+	BatchBytes      int `yaml:"batch_bytes" help:"largest request body, decompressed"`
+	BatchEvents     int `yaml:"batch_events" help:"events of a batch; further ones are rejected"`
+	EventsPerSecond int `yaml:"events_per_second" help:"of one write key, above it 429; 0: no limit"`
+	InFlight        int `yaml:"in_flight" help:"requests at once, further ones are answered 503"`
+	Connections     int `yaml:"connections" help:"connections at once, further ones wait"`
 }
 
 // Console settings.
 type Console struct {
 	Addr         string   `yaml:"addr" help:"host:port of the query API and the web UI"`
 	AllowedHosts []string `yaml:"allowed_hosts" help:"names that the console answers to besides this machine's own"`
+	MinCount     int      `yaml:"min_count" help:"counts of profiles below it are not shown; 0: exact numbers"`
 }
 
 // Admin settings.
@@ -117,7 +124,7 @@ func Defaults() Config {
 			Replication: -1,
 		},
 		ClickHouse:  ClickHouse{DSN: "clickhouse://127.0.0.1:19000/cairn"},
-		Collector:   Collector{Addr: "127.0.0.1:8080", Limits: Limits{EventBytes: 32 << 10, BatchBytes: 500 << 10}},
+		Collector:   Collector{Addr: "127.0.0.1:8080", Limits: Limits{EventBytes: 32 << 10, BatchBytes: 500 << 10, BatchEvents: 2500, InFlight: 512, Connections: 4096}},
 		Console:     Console{Addr: "127.0.0.1:8081"},
 		Sessionizer: Sessionizer{CommitInterval: 100 * time.Millisecond, Steps: []string{"device", "profile"}},
 		Sink:        Sink{BatchRows: 100_000, FlushInterval: 700 * time.Millisecond},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -40,6 +41,18 @@ func (c *Config) Validate() error {
 	v.check(c.Collector.Limits.EventBytes > 0, "collector.limits.event_bytes", "is %d: want more than 0", c.Collector.Limits.EventBytes)
 	v.check(c.Collector.Limits.BatchBytes >= c.Collector.Limits.EventBytes, "collector.limits.batch_bytes",
 		"is %d: want at least collector.limits.event_bytes (%d)", c.Collector.Limits.BatchBytes, c.Collector.Limits.EventBytes)
+	for key, n := range map[string]int{
+		"collector.limits.batch_events": c.Collector.Limits.BatchEvents, "collector.limits.in_flight": c.Collector.Limits.InFlight,
+		"collector.limits.connections": c.Collector.Limits.Connections,
+	} {
+		v.check(n > 0, key, "is %d: want more than 0", n)
+	}
+	v.check(c.Collector.Limits.EventsPerSecond >= 0, "collector.limits.events_per_second", "is %d: want 0 or more", c.Collector.Limits.EventsPerSecond)
+	v.check(c.Console.MinCount >= 0, "console.min_count", "is %d: want 0 or more", c.Console.MinCount)
+	for _, p := range c.Collector.TrustedProxies {
+		_, err := netip.ParsePrefix(p)
+		v.check(err == nil, "collector.trusted_proxies", "has %q: want networks as in 10.0.0.0/8", p)
+	}
 	v.between("sessionizer.commit_interval", c.Sessionizer.CommitInterval, 10*time.Millisecond, 5*time.Second)
 	v.check(len(c.Sessionizer.Steps) > 0, "sessionizer.steps", "is empty: want device, profile or both")
 	for _, s := range c.Sessionizer.Steps {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"net"
+	"net/netip"
 
 	"github.com/spf13/cobra"
 
@@ -51,10 +52,17 @@ func (p *process) addCollector(ln net.Listener) {
 	for _, k := range p.cfg.Collector.WriteKeys {
 		keys = append(keys, collector.WriteKey{Key: k.Key, Source: k.Source})
 	}
+	limits := p.cfg.Collector.Limits
+	var proxies []netip.Prefix
+	for _, text := range p.cfg.Collector.TrustedProxies {
+		proxies = append(proxies, netip.MustParsePrefix(text)) // Validate has read it
+	}
 	p.serve("collector", []dependency{needsKafka(p.cfg, true)}, func(ctx context.Context) (service, error) {
 		return collector.New(ctx, collector.Options{
 			Namespace: p.cfg.Namespace, Cluster: p.cfg.Kafka.Cluster, Listener: ln, WriteKeys: keys,
-			MaxEventBytes: p.cfg.Collector.Limits.EventBytes, MaxBatchBytes: p.cfg.Collector.Limits.BatchBytes,
+			MaxEventBytes: limits.EventBytes, MaxBatchBytes: limits.BatchBytes, MaxEvents: limits.BatchEvents,
+			MaxInFlight: limits.InFlight, MaxConnections: limits.Connections, EventsPerSecond: float64(limits.EventsPerSecond),
+			TrustedProxies:  proxies,
 			ShutdownTimeout: p.stopTimeout(), Log: p.log, Registerer: p.reg,
 		})
 	})

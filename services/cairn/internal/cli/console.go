@@ -47,7 +47,8 @@ func (p *process) addConsole(ln net.Listener) {
 	p.serve("console", []dependency{needsClickHouse(p.cfg)}, func(ctx context.Context) (service, error) {
 		return console.New(ctx, console.Options{
 			Namespace: p.cfg.Namespace, Listener: ln, DSN: p.cfg.ClickHouse.DSN, AllowedHosts: p.cfg.Console.AllowedHosts,
-			Log: p.log, Registerer: p.reg,
+			MinCount: uint64(p.cfg.Console.MinCount),
+			Log:      p.log, Registerer: p.reg,
 		})
 	})
 }
