@@ -154,6 +154,9 @@ func (c *ClickHouse) DSN(database string) string {
 // HTTP is the address of the HTTP interface.
 func (c *ClickHouse) HTTP() string { return "http://" + address(c.httpPort) }
 
+// Ports are those of the native protocol and of HTTP.
+func (c *ClickHouse) Ports() (native, http int) { return c.port, c.httpPort }
+
 // PID is the child's process id.
 func (c *ClickHouse) PID() int { return c.proc.cmd.Process.Pid }
 

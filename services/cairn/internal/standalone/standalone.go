@@ -131,14 +131,16 @@ func (m *Machine) openClickHouse(ctx context.Context) (err error) {
 		m.DSN = m.o.Config.ClickHouse.DSN
 		return nil
 	}
-	m.clickhouse, err = local.StartClickHouse(ctx, local.ClickHouseOptions{
-		Dir: filepath.Join(m.dir, "clickhouse"), Port: m.o.ClickHousePort, HTTPPort: m.o.ClickHouseHTTPPort, Log: m.o.Log,
-	})
+	m.clickhouse, err = local.StartClickHouse(ctx, m.clickhouseOptions(m.o.ClickHousePort, m.o.ClickHouseHTTPPort))
 	if err != nil {
 		return err
 	}
 	m.DSN, m.ClickHouseHTTP = m.clickhouse.DSN(m.o.Config.Namespace), m.clickhouse.HTTP()
 	return nil
+}
+
+func (m *Machine) clickhouseOptions(native, http int) local.ClickHouseOptions {
+	return local.ClickHouseOptions{Dir: filepath.Join(m.dir, "clickhouse"), Port: native, HTTPPort: http, Log: m.o.Log}
 }
 
 // prepareTopics makes the topics, after an unclean stop of the embedded broker
@@ -186,23 +188,48 @@ func (m *Machine) prepareTables(ctx context.Context) error {
 	})
 }
 
-// Watch blocks until ctx ends or one of the servers it started is gone.
+// Watch blocks until ctx ends or a server it started is gone for good. Its
+// ClickHouse is started again: the engine ends when a client's connection is
+// reset at a bad moment, which a kill -9 of any BI tool can do.
 func (m *Machine) Watch(ctx context.Context) error {
-	var kafka, clickhouse <-chan struct{}
+	var kafka <-chan struct{}
 	if m.kafka != nil {
 		kafka = m.kafka.Done()
 	}
-	if m.clickhouse != nil {
-		clickhouse = m.clickhouse.Done()
+	for {
+		var clickhouse <-chan struct{}
+		if m.clickhouse != nil {
+			clickhouse = m.clickhouse.Done()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-kafka:
+			return fmt.Errorf("the local Kafka has stopped: %w", m.kafka.Err())
+		case <-clickhouse:
+			m.o.Log.Warn("the local ClickHouse has stopped, starting it again", zap.Error(m.clickhouse.Err()))
+			if err := m.restartClickHouse(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-kafka:
-		return fmt.Errorf("the local Kafka has stopped: %w", m.kafka.Err())
-	case <-clickhouse:
-		return fmt.Errorf("the local ClickHouse has stopped: %w", m.clickhouse.Err())
+}
+
+// restartClickHouse opens the engine again, on the same ports. The sink and the
+// console find it there by themselves.
+func (m *Machine) restartClickHouse(ctx context.Context) error {
+	native, http := m.clickhouse.Ports()
+	if err := m.clickhouse.Stop(); err != nil {
+		m.o.Log.Debug("the ClickHouse that stopped", zap.Error(err)) // it has, whatever it says
 	}
+	o := m.clickhouseOptions(native, http)
+	return app.WaitFor(ctx, m.o.Config.StartupTimeout, "the local ClickHouse", func(ctx context.Context) error {
+		c, err := local.StartClickHouse(ctx, o)
+		if err == nil {
+			m.clickhouse = c
+		}
+		return err
+	})
 }
 
 // Close stops the servers and gives the folder back. Clients must be closed before.
