@@ -68,7 +68,8 @@ func TestImportRules(t *testing.T) {
 		rule := slices.IndexFunc(only, func(r struct {
 			pkg     string
 			allowed []string
-		}) bool {
+		},
+		) bool {
 			return under(pkg, r.pkg)
 		})
 		for _, imp := range list {

@@ -48,10 +48,13 @@ func (t *Touchpoint) Alias() (Edge, bool) {
 // value is a user on its own.
 type Union struct {
 	Edges     []Edge            // the latest per pair, sorted by time
-	Frozen    bool              // the component has too many users; Edges are the home's own ones
+	Frozen    bool              // the component has too many users; no Edges are kept
 	Canonical string            // the home that has the rows; "": this one
 	Version   uint64            // grows by one with each change of Canonical
 	Copies    map[string]uint64 // version of the copy held of each member
+	// Inexact says that points were folded away that have since moved or been
+	// withdrawn: the profile's journeys are flagged approximate.
+	Inexact bool
 }
 
 // Join tells a home of aliases, or that the component is frozen.
@@ -68,6 +71,7 @@ type Copy struct {
 	Member  string
 	Version uint64
 	Full    bool       // what was copied before is void
+	Inexact bool       // the member has folded points away, which are not copied
 	Added   []Point    // at most MaxAdopt
 	Removed []OrderKey // at most MaxAdopt
 }
@@ -137,10 +141,10 @@ func (u *Union) canonical(profile string) string {
 func (h *Home) Join(j Join) ([]Join, []Copy) {
 	u := &h.Union
 	h.joined = true
-	before := u.neighbours(h.ID)
 	if u.Frozen {
-		return h.answerFrozen(j, before), nil
+		return h.answerFrozen(j), nil
 	}
+	before := u.neighbours(h.ID)
 	news := u.learn(j.Edges)
 	if j.Freeze || len(u.component(h.ID)) > MaxComponent {
 		return h.freeze(), h.settleName()
@@ -159,17 +163,12 @@ func (h *Home) Join(j Join) ([]Join, []Copy) {
 }
 
 // answerFrozen tells whoever a new edge joins with a frozen user.
-func (h *Home) answerFrozen(j Join, before []string) []Join {
-	var mine []Edge
+// Nothing is kept of it: a frozen user may be aliased with any number of others.
+func (h *Home) answerFrozen(j Join) []Join {
+	var out []Join
 	for _, e := range j.Edges {
 		if e.From == h.ID || e.To == h.ID {
-			mine = append(mine, e)
-		}
-	}
-	var out []Join
-	for _, e := range h.Union.learn(mine) {
-		if to := e.other(h.ID); !slices.Contains(before, to) {
-			out = append(out, Join{To: to, Freeze: true})
+			out = append(out, Join{To: e.other(h.ID), Freeze: true})
 		}
 	}
 	return out
@@ -179,11 +178,11 @@ func (h *Home) answerFrozen(j Join, before []string) []Join {
 func (h *Home) freeze() []Join {
 	u := &h.Union
 	u.Frozen = true
-	u.Edges = slices.DeleteFunc(u.Edges, func(e Edge) bool { return e.From != h.ID && e.To != h.ID })
 	var out []Join
 	for _, to := range u.neighbours(h.ID) {
 		out = append(out, Join{To: to, Freeze: true})
 	}
+	u.Edges = nil
 	return out
 }
 
@@ -201,6 +200,7 @@ func (h *Home) settleName() []Copy {
 	was := u.Canonical
 	u.Canonical = name
 	u.Version++
+	h.blur(name != "" && h.folded()) // what is folded away has no rows from now on
 	h.parked = name != ""
 	h.added, h.removed = nil, nil // the full copy has it all
 	var out []Copy
@@ -220,7 +220,7 @@ func (h *Home) fullCopy() []Copy {
 			own = append(own, p)
 		}
 	}
-	out := []Copy{{To: h.Union.Canonical, Member: h.ID, Version: h.Union.Version, Full: true}}
+	out := []Copy{{To: h.Union.Canonical, Member: h.ID, Version: h.Union.Version, Full: true, Inexact: h.folded()}}
 	for chunk := range slices.Chunk(own, MaxAdopt) {
 		out = append(out, Copy{To: h.Union.Canonical, Member: h.ID, Version: h.Union.Version, Added: chunk})
 	}
@@ -263,6 +263,8 @@ func (h *Home) Copy(c Copy) {
 		member := strings.Clone(c.Member)
 		h.Union.Copies[member] = c.Version
 		h.drop(func(p *Point) bool { return p.Member == member })
+		// What of the member was folded away stays counted.
+		h.blur(c.Inexact || have > 0 && h.folded())
 	}
 	for _, p := range c.Added {
 		p.Member = c.Member
@@ -270,6 +272,19 @@ func (h *Home) Copy(c Copy) {
 		h.Profile.Add(p)
 	}
 	for _, k := range c.Removed {
-		h.drop(func(p *Point) bool { return p.Member == c.Member && p.OrderKey == k })
+		gone := h.drop(func(p *Point) bool { return p.Member == c.Member && p.OrderKey == k })
+		h.blur(len(gone) == 0 && h.folded())
+	}
+}
+
+// folded reports whether points of the profile have been folded into a base.
+func (h *Home) folded() bool {
+	return slices.ContainsFunc(h.Journeys, func(j *Journey) bool { return j.Base != nil })
+}
+
+// blur flags the profile as approximate from now on, if so.
+func (h *Home) blur(so bool) {
+	if so && !h.Union.Inexact {
+		h.Union.Inexact, h.inexact, h.joined = true, true, true
 	}
 }

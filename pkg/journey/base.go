@@ -8,59 +8,76 @@ func (b *Base) include(pt Point) {
 		b.Business++
 	} else {
 		b.Touchpoints++
+		b.Start = min(b.Start, pt.Time)
 	}
 	b.RevenueMicros += pt.RevenueMicros
 }
 
-// mergeBases joins the bases of two journeys that became one. The stages are
-// the earlier one's: those of the other can no longer be folded behind it.
-func mergeBases(a, b *Base) *Base {
-	if a == nil || b == nil {
-		if a == nil {
-			return b
-		}
-		return a
+// takeBase adds the base of a journey that merged into this one. Its stages can
+// no longer be folded together with this one's: only what can be summed counts,
+// and the caller flags the journey approximate.
+func (j *Journey) takeBase(other *Base) {
+	if other == nil {
+		return
 	}
-	if b.Start < a.Start {
-		a, b = b, a
+	if j.Base == nil {
+		own := *other
+		own.Fold = NewFold()
+		j.Base = &own
+		return
 	}
-	a.End = max(a.End, b.End)
-	if a.Through.Compare(b.Through) < 0 {
-		a.Through = b.Through
+	b := j.Base
+	b.Start, b.End = min(b.Start, other.Start), max(b.End, other.End)
+	if b.Through.Compare(other.Through) < 0 {
+		b.Through = other.Through
 	}
-	a.Touchpoints += b.Touchpoints
-	a.Business += b.Business
-	a.Sessions += b.Sessions
-	a.RevenueMicros += b.RevenueMicros
-	for id, at := range b.Ends {
-		a.Ends[id] = max(a.Ends[id], at)
+	b.Touchpoints += other.Touchpoints
+	b.Business += other.Business
+	b.Sessions += other.Sessions
+	b.RevenueMicros += other.RevenueMicros
+	for id, at := range other.Ends {
+		b.Ends[id] = max(b.Ends[id], at)
 	}
-	return a
 }
 
-// compact folds the oldest points into bases when there are too many, and
-// returns them.
+// compact folds the oldest points into bases until few enough are left, and
+// returns them. Points outside of any journey stay: one may yet begin before them.
 func (p *Profile) compact(m *Model) []Point {
 	if len(p.points) <= MaxPoints || p.parked {
 		return nil
 	}
-	folded := slices.Clone(p.points[:foldAway])
+	excess := len(p.points) - MaxPoints + foldAway
+	var folded, kept []Point
+	for i := range p.points {
+		pt := &p.points[i]
+		j := p.journeyOf(m, pt)
+		if j == nil || len(folded) >= excess {
+			kept = append(kept, *pt)
+			continue
+		}
+		if n := len(folded); n == 0 || folded[n-1].OrderKey != pt.OrderKey { // a second copy is the same point
+			j.foldAway(m, pt)
+		}
+		folded = append(folded, *pt)
+	}
+	p.points = slices.Clip(kept)
+	return folded
+}
+
+// journeyOf is the journey that a point counts in; nil: none.
+func (p *Profile) journeyOf(m *Model, pt *Point) *Journey {
 	for i, j := range p.Journeys {
-		limit := min(j.End+m.JourneyGap, p.nextStart(i)-1)
-		for k := range folded {
-			if pt := &folded[k]; j.Start <= pt.Time && pt.Time <= limit {
-				j.foldAway(m, pt)
-			}
+		if j.Start <= pt.Time && pt.Time <= min(j.End+m.JourneyGap, p.nextStart(i)-1) {
+			return j
 		}
 	}
-	p.points = slices.Delete(p.points, 0, foldAway)
-	return folded
+	return nil
 }
 
 // foldAway moves a point into the base.
 func (j *Journey) foldAway(m *Model, pt *Point) {
 	if j.Base == nil {
-		j.Base = &Base{Fold: NewFold(), Start: pt.Time, End: pt.Time, Ends: map[string]int64{}}
+		j.Base = &Base{Fold: NewFold(), Start: pt.Time, End: pt.Time, Gap: m.JourneyGap, Ends: map[string]int64{}}
 	}
 	b := j.Base
 	m.Step(&b.Fold, pt)

@@ -141,12 +141,12 @@ func (d *Device) addSession(t *Touchpoint, gap int64) *Session {
 	for _, o := range absorbed {
 		d.changes.Dropped = append(d.changes.Dropped, o.Start)
 	}
-	if len(absorbed) > 0 {
-		// All ids ever absorbed are voided again, so that each names the final
+	for _, o := range absorbed {
+		// What had merged into it is voided again, so that each id names the final
 		// survivor and readers resolve in one step.
-		for _, v := range in.Absorbed {
-			v.Into = in.ID
-			d.changes.Voids = append(d.changes.Voids, v)
+		d.changes.Voids = append(d.changes.Voids, Void{ID: o.ID, Into: in.ID, Minted: o.Minted})
+		for _, v := range o.Absorbed {
+			d.changes.Voids = append(d.changes.Voids, Void{ID: v.ID, Into: in.ID, Minted: v.Minted})
 		}
 	}
 	return in

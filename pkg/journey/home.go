@@ -105,7 +105,9 @@ func (h *Home) TakeJoined() bool {
 }
 
 // RestoreUnion sets a stored Union.
-func (h *Home) RestoreUnion(u Union) { h.Union, h.parked = u, u.Canonical != "" }
+func (h *Home) RestoreUnion(u Union) {
+	h.Union, h.parked, h.inexact = u, u.Canonical != "", u.Inexact
+}
 
 // Adopt takes in points and the map they came by.
 func (h *Home) Adopt(a Adopt) []Adopt {
@@ -149,12 +151,8 @@ func (h *Home) route(identifier string, known KnownMap, points []Point) []Adopt 
 
 // removeLost takes the points out that a map gives to somebody else.
 func (h *Home) removeLost(identifier string, known KnownMap) []Point {
-	for _, j := range h.Journeys {
-		// What is folded into a base can no longer move.
-		if j.Base != nil && j.Base.Ends[identifier] != 0 {
-			j.Approximate = true
-		}
-	}
+	// What is folded into a base can no longer move.
+	h.blur(slices.ContainsFunc(h.Journeys, func(j *Journey) bool { return j.Base != nil && j.Base.Ends[identifier] != 0 }))
 	lost := h.drop(func(p *Point) bool {
 		return p.Identifier == identifier && p.Member == "" && !p.Fixed && known.owner(p) != h.ID
 	})

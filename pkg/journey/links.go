@@ -3,6 +3,7 @@ package journey
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -14,12 +15,13 @@ type Link struct {
 }
 
 func (l Link) compare(o Link) int {
-	return cmp.Or(cmp.Compare(l.Time, o.Time), strings.Compare(l.MessageID, o.MessageID))
+	// Two identifiers may share a message id, so that the user decides last.
+	return cmp.Or(cmp.Compare(l.Time, o.Time), strings.Compare(l.MessageID, o.MessageID), strings.Compare(l.UserID, o.UserID))
 }
 
 // MaxLinks is how many links of an identifier are kept one by one. Beyond it
 // the older half is reduced to its changes of user, which is exact unless a
-// link arrives inside the reduced part.
+// link arrives inside the reduced part, and then the oldest changes are dropped.
 const MaxLinks = 1024
 
 // Ownership is what is known of whose an identifier is (semantics D4).
@@ -75,16 +77,18 @@ func OwnerByMap(m []Link, at int64, messageID string) string {
 	if len(m) == 0 {
 		return ""
 	}
-	i, found := slices.BinarySearchFunc(m, Link{Time: at, MessageID: messageID}, Link.compare)
-	if !found && i > 0 {
-		i--
-	}
-	return m[min(i, len(m)-1)].UserID
+	later := sort.Search(len(m), func(i int) bool {
+		return m[i].Time > at || m[i].Time == at && m[i].MessageID > messageID
+	})
+	return m[max(later-1, 0)].UserID
 }
 
 func (o *Ownership) reduce() {
 	half := len(o.Links) / 2
 	o.Links = append(changesOf(o.Links[:half]), o.Links[half:]...)
+	if excess := len(o.Links) - MaxLinks; excess > 0 { // users in turns: the oldest are forgotten
+		o.Links = slices.Delete(o.Links, 0, excess)
+	}
 	o.Reduced = true
 }
 

@@ -32,8 +32,11 @@ type Journey struct {
 	Lapsed        bool // the gap has passed
 	Approximate   bool
 
-	Base    *Base    // what stands for points no longer kept; nil: nothing
-	Emitted []uint64 // hash of each transition as last emitted, by seq
+	Base *Base // what stands for points no longer kept; nil: nothing
+	// Emitted is the hash of each transition as last emitted, by seq; those up to
+	// EmittedFrom are final and forgotten.
+	Emitted     []uint64
+	EmittedFrom uint32
 
 	published uint64 // hash of the row as last emitted
 }
@@ -42,6 +45,7 @@ type Journey struct {
 type Base struct {
 	Fold          Fold
 	Start, End    int64
+	Gap           int64    // ms; of the model, within which a point before Start belongs to the journey
 	Through       OrderKey // of the last point folded in
 	Touchpoints   uint64
 	Business      uint64
@@ -70,6 +74,8 @@ type Profile struct {
 	fresh  []OrderKey // of points added since the last fold, in the order of arrival
 	moved  []int64    // times of points added or taken out since the last fold
 	parked bool       // the points are kept, but another home has the rows
+
+	inexact bool // every journey is approximate
 }
 
 // Restore adds stored points; they must be sorted by key before the first fold.
@@ -156,7 +162,7 @@ func (p *Profile) Refold(m *Model, now int64) ProfileChanges {
 // covered finds the journey whose base a point would have to be folded into.
 func (p *Profile) covered(pt Point) *Journey {
 	for _, j := range p.Journeys {
-		if j.Base != nil && j.Base.Start <= pt.Time && pt.Compare(j.Base.Through) <= 0 {
+		if j.Base != nil && j.Base.Start-j.Base.Gap <= pt.Time && pt.Compare(j.Base.Through) <= 0 {
 			return j
 		}
 	}
@@ -183,7 +189,7 @@ func (p *Profile) windows(m *Model) []*Journey {
 func (p *Profile) spans() [][2]int64 {
 	spans := make([][2]int64, 0, len(p.points)+len(p.Journeys))
 	for _, j := range p.Journeys {
-		if j.Base != nil {
+		if j.Base != nil && !p.parked {
 			spans = append(spans, [2]int64{j.Base.Start, j.Base.End})
 		}
 	}
@@ -213,7 +219,7 @@ func (p *Profile) claim(start, end int64, taken []*Journey) *Journey {
 		}
 		j.Absorbed = append(append(j.Absorbed, old.Absorbed...), Void{ID: old.ID, Minted: old.Minted})
 		slices.SortFunc(j.Absorbed, func(a, b Void) int { return cmpStrings(a.ID, b.ID) })
-		j.Base = mergeBases(j.Base, old.Base)
+		j.takeBase(old.Base)
 		j.Approximate = j.Approximate || old.Approximate || old.Base != nil
 	}
 	if j == nil {
@@ -251,14 +257,14 @@ func (p *Profile) settle(old []*Journey) (voids []Void, gone []Transition) {
 		if slices.Contains(p.Journeys, o) {
 			continue
 		}
-		for seq := range o.Emitted {
-			gone = append(gone, Transition{Profile: p.ID, JourneyID: o.ID, Seq: uint32(seq + 1), AtMillis: o.Minted, Status: StatusVoid})
+		for seq := range o.EmittedFrom + uint32(len(o.Emitted)) {
+			gone = append(gone, Transition{Profile: p.ID, JourneyID: o.ID, Seq: seq + 1, AtMillis: o.Minted, Status: StatusVoid})
 		}
 		into := ""
 		for _, j := range p.Journeys {
 			if i := slices.IndexFunc(j.Absorbed, func(v Void) bool { return v.ID == o.ID }); i >= 0 {
 				into = j.ID
-				for _, v := range j.Absorbed {
+				for _, v := range append([]Void{{ID: o.ID, Minted: o.Minted}}, o.Absorbed...) {
 					voids = append(voids, Void{ID: v.ID, Into: into, Minted: v.Minted})
 				}
 				break
@@ -284,17 +290,18 @@ func (p *Profile) fold(m *Model, j *Journey, now, next int64) []Transition {
 	j.Fold = NewFold()
 	j.Touchpoints, j.Business, j.Sessions, j.RevenueMicros = 0, 0, 0, 0
 	ends := map[string]int64{}
-	done := 0 // transitions that the base has made final
 	if b := j.Base; b != nil {
 		j.Fold = b.Fold.Clone()
 		j.Touchpoints, j.Business, j.Sessions, j.RevenueMicros = b.Touchpoints, b.Business, b.Sessions, b.RevenueMicros
 		for id, at := range b.Ends {
 			ends[id] = at
 		}
-		done = int(b.Fold.Seq)
+		// What the base has made final is not emitted again.
+		final := min(max(b.Fold.Seq, j.EmittedFrom)-j.EmittedFrom, uint32(len(j.Emitted)))
+		j.Emitted, j.EmittedFrom = j.Emitted[final:], j.EmittedFrom+final
 	}
 	var changed []Transition
-	hashes := append([]uint64(nil), j.Emitted[:min(done, len(j.Emitted))]...)
+	var hashes []uint64
 	for i, list := 0, p.between(j.Start, min(j.End+m.JourneyGap, next-1)); i < len(list); i++ {
 		pt := list[i]
 		if i > 0 && pt.OrderKey == list[i-1].OrderKey {
@@ -312,8 +319,8 @@ func (p *Profile) fold(m *Model, j *Journey, now, next int64) []Transition {
 		}
 		hashes = append(hashes, h)
 	}
-	for seq := len(hashes); seq < len(j.Emitted); seq++ {
-		changed = append(changed, Transition{Profile: p.ID, JourneyID: j.ID, Seq: uint32(seq + 1), AtMillis: j.Minted, Status: StatusVoid})
+	for i := len(hashes); i < len(j.Emitted); i++ {
+		changed = append(changed, Transition{Profile: p.ID, JourneyID: j.ID, Seq: j.EmittedFrom + uint32(i+1), AtMillis: j.Minted, Status: StatusVoid})
 	}
 	j.Emitted = hashes
 	for _, k := range p.fresh {
@@ -322,6 +329,7 @@ func (p *Profile) fold(m *Model, j *Journey, now, next int64) []Transition {
 		}
 	}
 	j.Lapsed = now > j.End+m.JourneyGap
+	j.Approximate = j.Approximate || p.inexact
 	return changed
 }
 

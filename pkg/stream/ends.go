@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 // tailWindow is how many offsets before the end are searched for the last data
 // record: more than the markers that can follow it in a row by far.
 const tailWindow = 5_000
+
+// tailPatience is how long the ends may give nothing before they hold nothing.
+const tailPatience = 3 * time.Second
 
 // DataEnds is, per topic and partition, the offset behind the last committed
 // data record; 0 for none. Unlike the end offset it does not count transaction
@@ -65,8 +69,15 @@ func readTails(ctx context.Context, cl *kgo.Client, from map[string]map[int32]kg
 	defer cancel()
 	finished := map[string]map[int32]bool{}
 	for left > 0 {
-		fetches := reader.PollRecords(ctx, 10_000)
+		// The last offsets may hold a transaction that was torn by a kill and has no
+		// end: nothing comes of it, and nothing will.
+		poll, stop := context.WithTimeout(ctx, tailPatience)
+		fetches := reader.PollRecords(poll, 10_000)
+		stop()
 		if err := fetches.Err0(); err != nil {
+			if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+				return nil
+			}
 			return fmt.Errorf("read the ends of topics: %w", err)
 		}
 		for r := range fetches.RecordsAll() {

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -195,7 +196,8 @@ func (s *Step) replayChangelog(ctx context.Context, partition int32, store Store
 		for r := range fetches.RecordsAll() {
 			next = r.Offset + 1
 			if !r.Attrs.IsControl() {
-				changes = append(changes, Change{r.Key, r.Value})
+				// Memory of their own: rows must not keep whole batches alive.
+				changes = append(changes, Change{bytes.Clone(r.Key), bytes.Clone(r.Value)})
 			}
 		}
 		n += len(changes)

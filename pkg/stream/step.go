@@ -91,6 +91,7 @@ type Step struct {
 	mu     sync.Mutex
 	events []assignment // guarded by mu: what callbacks saw and the loop has not
 
+	failures  int             // transactions in a row whose output failed
 	parts     map[int32]*part // owned by the loop
 	restoring map[int32]context.CancelFunc
 	done      chan restored
@@ -151,6 +152,7 @@ func NewStep(o StepOptions) (*Step, error) {
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.RecordPartitioner(newPartitioner()),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
+		kgo.ProducerBatchMaxBytes(MaxRecordBytes),
 		kgo.MaxBufferedRecords(200_000),
 		kgo.FetchMaxPartitionBytes(8<<20),
 		kgo.OnPartitionsAssigned(s.onAssigned),
@@ -268,7 +270,9 @@ func (s *Step) rebalance(ctx context.Context) error {
 	s.mu.Unlock()
 	for _, e := range events {
 		for _, p := range e.partitions {
-			s.drop(p)
+			if err := s.drop(p); err != nil {
+				return err
+			}
 			if e.added {
 				s.startRestore(ctx, p)
 			}
@@ -292,10 +296,12 @@ func (s *Step) rebalance(ctx context.Context) error {
 	}
 }
 
-func (s *Step) drop(p int32) {
+func (s *Step) drop(p int32) error {
 	if cancel, ok := s.restoring[p]; ok {
 		cancel()
-		s.awaitRestore(p)
+		if err := s.awaitRestore(p); err != nil {
+			return err
+		}
 	}
 	if part, ok := s.parts[p]; ok {
 		if err := part.state.store.Close(); err != nil {
@@ -304,19 +310,19 @@ func (s *Step) drop(p int32) {
 		delete(s.parts, p)
 		s.met.forget(p)
 	}
+	return nil
 }
 
 // awaitRestore waits for a cancelled restore, installing others that end meanwhile.
-func (s *Step) awaitRestore(p int32) {
+func (s *Step) awaitRestore(p int32) error {
 	for {
 		r := <-s.done
 		if r.partition == p {
 			delete(s.restoring, p)
-			return
+			return nil
 		}
 		if err := s.install(r); err != nil {
-			// The next rebalance or fetch of that partition fails with the same cause.
-			s.log.Error("restore failed", zap.Int32("partition", r.partition), zap.Error(err))
+			return err
 		}
 	}
 }
@@ -512,8 +518,9 @@ func (s *Step) end(ctx context.Context, started time.Time, records int, flushed 
 	case !committed:
 		s.met.aborts.Inc()
 		s.rollback()
-		return nil
+		return s.outputFailed(ctx)
 	}
+	s.failures = 0
 	for _, f := range flushed {
 		if err := f.state.commit(f.changes, f.meta.Offset+1); err != nil {
 			return fmt.Errorf("%s step, partition %d: store: %w", s.o.Name, f.id, err)
@@ -522,6 +529,26 @@ func (s *Step) end(ctx context.Context, started time.Time, records int, flushed 
 		s.met.state(f.id, f.state)
 	}
 	s.met.committed(time.Since(started), records)
+	return nil
+}
+
+// maxFailures is how many transactions in a row may fail on their output before
+// the step gives up: what does not pass by then needs somebody to look.
+const maxFailures = 20
+
+// outputFailed slows down while output fails, and gives up on what cannot pass.
+func (s *Step) outputFailed(ctx context.Context) error {
+	err := s.out.err()
+	if err == nil {
+		return nil // a rebalance, or another reason to abort that passes
+	}
+	if s.failures++; s.failures > maxFailures || errors.Is(err, kerr.MessageTooLarge) {
+		return fmt.Errorf("%s step: output failed: %w", s.o.Name, err)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Duration(s.failures) * 50 * time.Millisecond):
+	}
 	return nil
 }
 

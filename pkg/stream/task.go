@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 
@@ -53,8 +54,9 @@ type output struct {
 }
 
 func (o *output) Produce(r *kgo.Record) {
-	o.produce(o.ctx, r, func(_ *kgo.Record, err error) {
+	o.produce(o.ctx, r, func(r *kgo.Record, err error) {
 		if err != nil {
+			err = fmt.Errorf("produce to %s, key %.80q, %d bytes: %w", r.Topic, r.Key, len(r.Value), err)
 			o.failed.CompareAndSwap(nil, &err)
 		}
 	})

@@ -39,11 +39,16 @@ const (
 // Qualify is the full name of a topic or group in a namespace.
 func Qualify(namespace, name string) string { return namespace + "." + name }
 
+// MaxRecordBytes is the largest record (before compression) that the topics take
+// and the steps write.
+const MaxRecordBytes = 16 << 20
+
 const day = 24 * 60 * 60 * 1000 // ms
 
 // topicConfig is what a topic needs beside its partitions.
 func topicConfig(name string, embedded bool) map[string]*string {
-	set := map[string]string{}
+	// A changelog row or a re-keyed copy may be larger than what came in.
+	set := map[string]string{"max.message.bytes": strconv.Itoa(MaxRecordBytes)}
 	retain := func(days int64) { set["retention.ms"] = strconv.FormatInt(days*day, 10) }
 	switch name {
 	case TopicRaw:
@@ -108,6 +113,15 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, namespace string, o Topic
 		o.Replication = -1
 	}
 	adm := kadm.NewClient(cl)
+	// Where the raw topic is there already, the others follow it.
+	raw := Qualify(namespace, TopicRaw)
+	have, err := adm.ListTopics(ctx, raw)
+	if err != nil {
+		return fmt.Errorf("describe topics: %w", err)
+	}
+	if n := len(have[raw].Partitions); have[raw].Err == nil && n > 0 {
+		o.Partitions = int32(n)
+	}
 	names := AllTopics()
 	for _, name := range names {
 		full := Qualify(namespace, name)

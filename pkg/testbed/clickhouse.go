@@ -65,7 +65,7 @@ func (b *bed) startClickHouse() (clickhouseServer, error) {
 	if noLocal != nil {
 		return clickhouseServer{}, errors.Join(noExternal, noDocker, noLocal)
 	}
-	b.atEnd(c.Stop)
+	b.atEnd(keepClickHouse(c, dir).stop)
 	return clickhouseServer{dsn: c.DSN("default"), http: c.HTTP()}, nil
 }
 

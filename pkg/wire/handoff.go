@@ -39,7 +39,7 @@ func DecodeAdopt(b []byte, to string) (journey.Adopt, error) {
 
 // EncodeUnion is the row of what a home knows of its aliases.
 func EncodeUnion(u *journey.Union) []byte {
-	r := &wirepb.UnionRow{Edges: edges(u.Edges), Frozen: u.Frozen, Canonical: u.Canonical, Version: u.Version}
+	r := &wirepb.UnionRow{Edges: edges(u.Edges), Frozen: u.Frozen, Canonical: u.Canonical, Version: u.Version, Inexact: u.Inexact}
 	for _, member := range slices.Sorted(maps.Keys(u.Copies)) {
 		r.Copies = append(r.Copies, &wirepb.CopyVersionRow{Member: member, Version: u.Copies[member]})
 	}
@@ -52,7 +52,7 @@ func DecodeUnion(b []byte) (journey.Union, error) {
 	if err := unmarshalRow(b, &r); err != nil {
 		return journey.Union{}, err
 	}
-	u := journey.Union{Edges: fromEdges(r.Edges), Frozen: r.Frozen, Canonical: r.Canonical, Version: r.Version}
+	u := journey.Union{Edges: fromEdges(r.Edges), Frozen: r.Frozen, Canonical: r.Canonical, Version: r.Version, Inexact: r.Inexact}
 	for _, c := range r.Copies {
 		if u.Copies == nil {
 			u.Copies = map[string]uint64{}
@@ -95,7 +95,7 @@ func DecodeJoin(b []byte, to string) (journey.Join, error) {
 // EncodeCopy is the record that brings a member's points to its canonical home,
 // which is its key.
 func EncodeCopy(c *journey.Copy) []byte {
-	r := &wirepb.CopyRecord{Member: c.Member, Version: c.Version, Full: c.Full, Added: points(c.Added)}
+	r := &wirepb.CopyRecord{Member: c.Member, Version: c.Version, Full: c.Full, Inexact: c.Inexact, Added: points(c.Added)}
 	for _, k := range c.Removed {
 		r.Removed = append(r.Removed, &wirepb.KeyRow{TimeMs: k.Time, MessageId: k.MessageID, Identifier: k.Identifier})
 	}
@@ -108,7 +108,7 @@ func DecodeCopy(b []byte, to string) (journey.Copy, error) {
 	if err := r.UnmarshalVTUnsafe(b); err != nil {
 		return journey.Copy{}, fmt.Errorf("copy record: %w", err)
 	}
-	c := journey.Copy{To: to, Member: r.Member, Version: r.Version, Full: r.Full, Added: fromPoints(r.Added)}
+	c := journey.Copy{To: to, Member: r.Member, Version: r.Version, Full: r.Full, Inexact: r.Inexact, Added: fromPoints(r.Added)}
 	for _, k := range r.Removed {
 		c.Removed = append(c.Removed, journey.OrderKey{Time: k.TimeMs, MessageID: k.MessageId, Identifier: k.Identifier})
 	}

@@ -125,6 +125,9 @@ func DecodeRaw(in *RawRecord, out *Raw) error {
 	if len(in.Value) > MaxRaw {
 		return &RawError{ReasonTooLarge, "", fmt.Errorf("the record has %d bytes, the limit is %d", len(in.Value), MaxRaw)}
 	}
+	if tooDeep(in.Value) {
+		return &RawError{ReasonBadJSON, "", fmt.Errorf("the value is nested deeper than %d levels", maxDepth)}
+	}
 	if !utf8.Valid(in.Value) || !gjson.ValidBytes(in.Value) {
 		return &RawError{ReasonBadJSON, "", errors.New("the value is not valid JSON")}
 	}
@@ -165,6 +168,34 @@ func DecodeRaw(in *RawRecord, out *Raw) error {
 		t.Flags |= journey.FlagBackfill
 	}
 	return nil
+}
+
+// maxDepth is how deep a raw touchpoint may be nested: the parser uses the stack.
+const maxDepth = 256
+
+// tooDeep counts brackets outside of strings.
+func tooDeep(b []byte) bool {
+	if len(b) < maxDepth {
+		return false
+	}
+	depth, inString, escaped := 0, false, false
+	for _, c := range b {
+		switch {
+		case escaped:
+			escaped = false
+		case inString:
+			escaped, inString = c == '\\', c != '"'
+		case c == '"':
+			inString = true
+		case c == '{' || c == '[':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
 }
 
 // readKind reads type, event and actor.
@@ -248,7 +279,7 @@ func kindOf(typ string) string {
 		return journey.KindAnonymous
 	}
 	if len(typ) > 32 {
-		typ = typ[:32]
+		typ = cutAt(typ, 32)
 	}
 	return strings.ReplaceAll(typ, ":", "_")
 }
@@ -276,8 +307,8 @@ func readTimes(in *RawRecord, m *members, out *Raw) error {
 		}
 		*f.into = ms
 	}
-	if times.Received == 0 {
-		times.Received = in.Arrival
+	if times.Received == 0 || times.Received > in.Arrival+arrivalSlack {
+		times.Received = in.Arrival // nothing arrives before it is there
 	}
 	t.Received = times.Received
 	var flags uint32
@@ -285,6 +316,9 @@ func readTimes(in *RawRecord, m *members, out *Raw) error {
 	t.Flags |= flags
 	return nil
 }
+
+// arrivalSlack is how far a writer's clock may be ahead of the broker's, ms.
+const arrivalSlack = 5 * 60_000
 
 // Bounds of a time that can be one, in Unix ms: 1970 and 2100.
 const (
@@ -336,10 +370,13 @@ func first(a, b string) string {
 
 // cut bounds a text, at a character.
 func cut(s string) string {
-	if len(s) <= maxText {
+	return cutAt(s, maxText)
+}
+
+func cutAt(s string, end int) string {
+	if len(s) <= end {
 		return s
 	}
-	end := maxText
 	for !utf8.RuneStart(s[end]) {
 		end--
 	}

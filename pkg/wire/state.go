@@ -212,7 +212,7 @@ func EncodeJourneys(list []*journey.Journey) []byte {
 		r.Journeys[i] = &wirepb.JourneyRow{
 			Id: j.ID, StartMs: j.Start, EndMs: j.End, MintedMs: j.Minted, Absorbed: voids(j.Absorbed),
 			Live: j.Live, Approximate: j.Approximate, Base: base(j.Base), Emitted: j.Emitted,
-			Published: j.Published(), Lapsed: j.Lapsed,
+			EmittedFrom: j.EmittedFrom, Published: j.Published(), Lapsed: j.Lapsed,
 		}
 	}
 	return marshalRow(r)
@@ -228,7 +228,7 @@ func DecodeJourneys(b []byte) ([]*journey.Journey, error) {
 	for i, j := range r.Journeys {
 		out[i] = &journey.Journey{
 			ID: j.Id, Start: j.StartMs, End: j.EndMs, Minted: j.MintedMs, Absorbed: fromVoids(j.Absorbed),
-			Live: j.Live, Approximate: j.Approximate, Base: fromBase(j.Base), Emitted: j.Emitted, Lapsed: j.Lapsed,
+			Live: j.Live, Approximate: j.Approximate, Base: fromBase(j.Base), Emitted: j.Emitted, EmittedFrom: j.EmittedFrom, Lapsed: j.Lapsed,
 		}
 		out[i].SetPublished(j.Published)
 	}
@@ -240,7 +240,7 @@ func base(b *journey.Base) *wirepb.BaseRow {
 		return nil
 	}
 	r := &wirepb.BaseRow{
-		Fold: fold(&b.Fold), StartMs: b.Start, EndMs: b.End, ThroughMs: b.Through.Time,
+		Fold: fold(&b.Fold), GapMs: b.Gap, StartMs: b.Start, EndMs: b.End, ThroughMs: b.Through.Time,
 		ThroughMessage: b.Through.MessageID, ThroughIdentifier: b.Through.Identifier,
 		Touchpoints: b.Touchpoints, Business: b.Business, Sessions: b.Sessions, RevenueMicros: b.RevenueMicros,
 	}
@@ -255,7 +255,7 @@ func fromBase(r *wirepb.BaseRow) *journey.Base {
 		return nil
 	}
 	b := &journey.Base{
-		Fold: fromFold(r.Fold), Start: r.StartMs, End: r.EndMs,
+		Fold: fromFold(r.Fold), Gap: r.GapMs, Start: r.StartMs, End: r.EndMs,
 		Through:     journey.OrderKey{Time: r.ThroughMs, MessageID: r.ThroughMessage, Identifier: r.ThroughIdentifier},
 		Touchpoints: r.Touchpoints, Business: r.Business, Sessions: r.Sessions, RevenueMicros: r.RevenueMicros,
 		Ends: map[string]int64{},

@@ -17,6 +17,9 @@ import (
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
 )
 
+// maxRejected bounds what is kept of a rejected record, in bytes.
+const maxRejected = stream.MaxRecordBytes / 2
+
 // maxDevices bounds the decoded states kept between transactions, per partition.
 const maxDevices = 50_000
 
@@ -243,7 +246,12 @@ func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, copied bool, caus
 		{Key: wire.HeaderSource, Value: []byte(source)},
 		{Key: wire.HeaderReceivedAt, Value: strconv.AppendInt(nil, in.Arrival, 10)},
 	}
-	out.Produce(&kgo.Record{Topic: t.topics.rejected, Key: []byte(originOf(r)), Value: r.Value, Headers: hs})
+	value := r.Value
+	if len(value) > maxRejected { // a compressed batch may hold more than a topic takes
+		hs[1].Value = fmt.Appendf(nil, "%s; kept are the first %d of %d bytes, the whole is at its origin", hs[1].Value, maxRejected, len(value))
+		value = value[:maxRejected]
+	}
+	out.Produce(&kgo.Record{Topic: t.topics.rejected, Key: []byte(originOf(r)), Value: value, Headers: hs})
 	return nil
 }
 

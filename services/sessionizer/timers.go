@@ -88,7 +88,7 @@ func clockOf(now stream.Clock, state *stream.State) int64 {
 	if now.CaughtUp {
 		return max(now.Wall, state.StreamTime())
 	}
-	return state.StreamTime()
+	return min(state.StreamTime(), now.Wall) // a clock that ran ahead must not end what goes on
 }
 
 // loadTimers arms a timer for every open session.

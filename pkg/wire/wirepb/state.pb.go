@@ -874,6 +874,7 @@ type BaseRow struct {
 	RevenueMicros     int64                  `protobuf:"zigzag64,9,opt,name=revenue_micros,json=revenueMicros,proto3" json:"revenue_micros,omitempty"`
 	Ends              []*EndRow              `protobuf:"bytes,10,rep,name=ends,proto3" json:"ends,omitempty"`
 	Business          uint64                 `protobuf:"varint,11,opt,name=business,proto3" json:"business,omitempty"`
+	GapMs             int64                  `protobuf:"varint,12,opt,name=gap_ms,json=gapMs,proto3" json:"gap_ms,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -985,6 +986,13 @@ func (x *BaseRow) GetBusiness() uint64 {
 	return 0
 }
 
+func (x *BaseRow) GetGapMs() int64 {
+	if x != nil {
+		return x.GapMs
+	}
+	return 0
+}
+
 type EndRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Identifier    string                 `protobuf:"bytes,1,opt,name=identifier,proto3" json:"identifier,omitempty"`
@@ -1052,6 +1060,7 @@ type JourneyRow struct {
 	Emitted       []uint64               `protobuf:"fixed64,9,rep,packed,name=emitted,proto3" json:"emitted,omitempty"`
 	Published     uint64                 `protobuf:"fixed64,10,opt,name=published,proto3" json:"published,omitempty"`
 	Lapsed        bool                   `protobuf:"varint,11,opt,name=lapsed,proto3" json:"lapsed,omitempty"`
+	EmittedFrom   uint32                 `protobuf:"varint,12,opt,name=emitted_from,json=emittedFrom,proto3" json:"emitted_from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1161,6 +1170,13 @@ func (x *JourneyRow) GetLapsed() bool {
 		return x.Lapsed
 	}
 	return false
+}
+
+func (x *JourneyRow) GetEmittedFrom() uint32 {
+	if x != nil {
+		return x.EmittedFrom
+	}
+	return 0
 }
 
 type JourneysRow struct {
@@ -1512,6 +1528,7 @@ type UnionRow struct {
 	Canonical     string                 `protobuf:"bytes,3,opt,name=canonical,proto3" json:"canonical,omitempty"`
 	Version       uint64                 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
 	Copies        []*CopyVersionRow      `protobuf:"bytes,5,rep,name=copies,proto3" json:"copies,omitempty"`
+	Inexact       bool                   `protobuf:"varint,6,opt,name=inexact,proto3" json:"inexact,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1579,6 +1596,13 @@ func (x *UnionRow) GetCopies() []*CopyVersionRow {
 		return x.Copies
 	}
 	return nil
+}
+
+func (x *UnionRow) GetInexact() bool {
+	if x != nil {
+		return x.Inexact
+	}
+	return false
 }
 
 // JoinRecord tells a home of aliases. Topic touchpoints, header cairn-type =
@@ -1704,6 +1728,7 @@ type CopyRecord struct {
 	Full          bool                   `protobuf:"varint,3,opt,name=full,proto3" json:"full,omitempty"`
 	Added         []*PointRow            `protobuf:"bytes,4,rep,name=added,proto3" json:"added,omitempty"`
 	Removed       []*KeyRow              `protobuf:"bytes,5,rep,name=removed,proto3" json:"removed,omitempty"`
+	Inexact       bool                   `protobuf:"varint,6,opt,name=inexact,proto3" json:"inexact,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1771,6 +1796,13 @@ func (x *CopyRecord) GetRemoved() []*KeyRow {
 		return x.Removed
 	}
 	return nil
+}
+
+func (x *CopyRecord) GetInexact() bool {
+	if x != nil {
+		return x.Inexact
+	}
+	return false
 }
 
 // PartitionMeta is the changelog record that every commit of a partition writes:
@@ -1985,7 +2017,7 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\x06recent\x18\b \x03(\v2\x13.cairn.v1.RecentRowR\x06recent\":\n" +
 	"\tRecentRow\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\x05R\x04rule\x12\x19\n" +
-	"\btimes_ms\x18\x02 \x03(\x03R\atimesMs\"\x80\x03\n" +
+	"\btimes_ms\x18\x02 \x03(\x03R\atimesMs\"\x97\x03\n" +
 	"\aBaseRow\x12%\n" +
 	"\x04fold\x18\x01 \x01(\v2\x11.cairn.v1.FoldRowR\x04fold\x12\x19\n" +
 	"\bstart_ms\x18\x02 \x01(\x03R\astartMs\x12\x15\n" +
@@ -1999,12 +2031,13 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\x0erevenue_micros\x18\t \x01(\x12R\rrevenueMicros\x12$\n" +
 	"\x04ends\x18\n" +
 	" \x03(\v2\x10.cairn.v1.EndRowR\x04ends\x12\x1a\n" +
-	"\bbusiness\x18\v \x01(\x04R\bbusiness\"?\n" +
+	"\bbusiness\x18\v \x01(\x04R\bbusiness\x12\x15\n" +
+	"\x06gap_ms\x18\f \x01(\x03R\x05gapMs\"?\n" +
 	"\x06EndRow\x12\x1e\n" +
 	"\n" +
 	"identifier\x18\x01 \x01(\tR\n" +
 	"identifier\x12\x15\n" +
-	"\x06end_ms\x18\x02 \x01(\x03R\x05endMs\"\xc7\x02\n" +
+	"\x06end_ms\x18\x02 \x01(\x03R\x05endMs\"\xea\x02\n" +
 	"\n" +
 	"JourneyRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
@@ -2018,7 +2051,8 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\aemitted\x18\t \x03(\x06R\aemitted\x12\x1c\n" +
 	"\tpublished\x18\n" +
 	" \x01(\x06R\tpublished\x12\x16\n" +
-	"\x06lapsed\x18\v \x01(\bR\x06lapsed\"?\n" +
+	"\x06lapsed\x18\v \x01(\bR\x06lapsed\x12!\n" +
+	"\femitted_from\x18\f \x01(\rR\vemittedFrom\"?\n" +
 	"\vJourneysRow\x120\n" +
 	"\bjourneys\x18\x01 \x03(\v2\x14.cairn.v1.JourneyRowR\bjourneys\"E\n" +
 	"\vKnownMapRow\x12\x14\n" +
@@ -2046,13 +2080,14 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\x02to\x18\x05 \x01(\tR\x02to\"B\n" +
 	"\x0eCopyVersionRow\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x18\n" +
-	"\aversion\x18\x02 \x01(\x04R\aversion\"\xb5\x01\n" +
+	"\aversion\x18\x02 \x01(\x04R\aversion\"\xcf\x01\n" +
 	"\bUnionRow\x12'\n" +
 	"\x05edges\x18\x01 \x03(\v2\x11.cairn.v1.EdgeRowR\x05edges\x12\x16\n" +
 	"\x06frozen\x18\x02 \x01(\bR\x06frozen\x12\x1c\n" +
 	"\tcanonical\x18\x03 \x01(\tR\tcanonical\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\x04R\aversion\x120\n" +
-	"\x06copies\x18\x05 \x03(\v2\x18.cairn.v1.CopyVersionRowR\x06copies\"M\n" +
+	"\x06copies\x18\x05 \x03(\v2\x18.cairn.v1.CopyVersionRowR\x06copies\x12\x18\n" +
+	"\ainexact\x18\x06 \x01(\bR\ainexact\"M\n" +
 	"\n" +
 	"JoinRecord\x12'\n" +
 	"\x05edges\x18\x01 \x03(\v2\x11.cairn.v1.EdgeRowR\x05edges\x12\x16\n" +
@@ -2063,14 +2098,15 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"message_id\x18\x02 \x01(\tR\tmessageId\x12\x1e\n" +
 	"\n" +
 	"identifier\x18\x03 \x01(\tR\n" +
-	"identifier\"\xa8\x01\n" +
+	"identifier\"\xc2\x01\n" +
 	"\n" +
 	"CopyRecord\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
 	"\x04full\x18\x03 \x01(\bR\x04full\x12(\n" +
 	"\x05added\x18\x04 \x03(\v2\x12.cairn.v1.PointRowR\x05added\x12*\n" +
-	"\aremoved\x18\x05 \x03(\v2\x10.cairn.v1.KeyRowR\aremoved\"}\n" +
+	"\aremoved\x18\x05 \x03(\v2\x10.cairn.v1.KeyRowR\aremoved\x12\x18\n" +
+	"\ainexact\x18\x06 \x01(\bR\ainexact\"}\n" +
 	"\rPartitionMeta\x12\x1f\n" +
 	"\vnext_offset\x18\x01 \x01(\x03R\n" +
 	"nextOffset\x12\x14\n" +

@@ -285,6 +285,7 @@ func (m *BaseRow) CloneVT() *BaseRow {
 	r.Sessions = m.Sessions
 	r.RevenueMicros = m.RevenueMicros
 	r.Business = m.Business
+	r.GapMs = m.GapMs
 	if rhs := m.Ends; rhs != nil {
 		tmpContainer := make([]*EndRow, len(rhs))
 		for k, v := range rhs {
@@ -335,6 +336,7 @@ func (m *JourneyRow) CloneVT() *JourneyRow {
 	r.Base = m.Base.CloneVT()
 	r.Published = m.Published
 	r.Lapsed = m.Lapsed
+	r.EmittedFrom = m.EmittedFrom
 	if rhs := m.Absorbed; rhs != nil {
 		tmpContainer := make([]*VoidRow, len(rhs))
 		for k, v := range rhs {
@@ -495,6 +497,7 @@ func (m *UnionRow) CloneVT() *UnionRow {
 	r.Frozen = m.Frozen
 	r.Canonical = m.Canonical
 	r.Version = m.Version
+	r.Inexact = m.Inexact
 	if rhs := m.Edges; rhs != nil {
 		tmpContainer := make([]*EdgeRow, len(rhs))
 		for k, v := range rhs {
@@ -571,6 +574,7 @@ func (m *CopyRecord) CloneVT() *CopyRecord {
 	r.Member = m.Member
 	r.Version = m.Version
 	r.Full = m.Full
+	r.Inexact = m.Inexact
 	if rhs := m.Added; rhs != nil {
 		tmpContainer := make([]*PointRow, len(rhs))
 		for k, v := range rhs {
@@ -1451,6 +1455,11 @@ func (m *BaseRow) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.GapMs != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.GapMs))
+		i--
+		dAtA[i] = 0x60
+	}
 	if m.Business != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Business))
 		i--
@@ -1599,6 +1608,11 @@ func (m *JourneyRow) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.EmittedFrom != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.EmittedFrom))
+		i--
+		dAtA[i] = 0x60
 	}
 	if m.Lapsed {
 		i--
@@ -2040,6 +2054,16 @@ func (m *UnionRow) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.Inexact {
+		i--
+		if m.Inexact {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x30
+	}
 	if len(m.Copies) > 0 {
 		for iNdEx := len(m.Copies) - 1; iNdEx >= 0; iNdEx-- {
 			size, err := m.Copies[iNdEx].MarshalToSizedBufferVT(dAtA[:i])
@@ -2225,6 +2249,16 @@ func (m *CopyRecord) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 	if m.unknownFields != nil {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
+	}
+	if m.Inexact {
+		i--
+		if m.Inexact {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
+		i--
+		dAtA[i] = 0x30
 	}
 	if len(m.Removed) > 0 {
 		for iNdEx := len(m.Removed) - 1; iNdEx >= 0; iNdEx-- {
@@ -2750,6 +2784,9 @@ func (m *BaseRow) SizeVT() (n int) {
 	if m.Business != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Business))
 	}
+	if m.GapMs != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.GapMs))
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -2814,6 +2851,9 @@ func (m *JourneyRow) SizeVT() (n int) {
 	}
 	if m.Lapsed {
 		n += 2
+	}
+	if m.EmittedFrom != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.EmittedFrom))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -2970,6 +3010,9 @@ func (m *UnionRow) SizeVT() (n int) {
 			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
 	}
+	if m.Inexact {
+		n += 2
+	}
 	n += len(m.unknownFields)
 	return n
 }
@@ -3041,6 +3084,9 @@ func (m *CopyRecord) SizeVT() (n int) {
 			l = e.SizeVT()
 			n += 1 + l + protohelpers.SizeOfVarint(uint64(l))
 		}
+	}
+	if m.Inexact {
+		n += 2
 	}
 	n += len(m.unknownFields)
 	return n
@@ -5685,6 +5731,25 @@ func (m *BaseRow) UnmarshalVTUnsafe(dAtA []byte) error {
 					break
 				}
 			}
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field GapMs", wireType)
+			}
+			m.GapMs = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.GapMs |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -6127,6 +6192,25 @@ func (m *JourneyRow) UnmarshalVTUnsafe(dAtA []byte) error {
 				}
 			}
 			m.Lapsed = bool(v != 0)
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EmittedFrom", wireType)
+			}
+			m.EmittedFrom = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.EmittedFrom |= uint32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -7110,6 +7194,26 @@ func (m *UnionRow) UnmarshalVTUnsafe(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Inexact", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Inexact = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -7551,6 +7655,26 @@ func (m *CopyRecord) UnmarshalVTUnsafe(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 6:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Inexact", wireType)
+			}
+			var v int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				v |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			m.Inexact = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])

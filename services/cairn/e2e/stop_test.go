@@ -71,12 +71,20 @@ func epochOf(t *testing.T, data string) uint32 {
 	return ledger.Epoch
 }
 
-// Without its engine cairn up says so in a sentence and ends.
-func TestUpEndsWithItsEngine(t *testing.T) {
+// When the ClickHouse engine dies, cairn up starts it again and loses nothing.
+func TestUpStartsItsEngineAgain(t *testing.T) {
 	m := up(t, t.TempDir())
-	left := children(t, m.pid())
-	require.Len(t, left, 1, "the ClickHouse engine")
-	require.NoError(t, syscall.Kill(left[0], syscall.SIGKILL))
-	require.Equal(t, 1, m.wait(), m.stderr.tail(2000))
-	require.Contains(t, sentence(t, result{stderr: m.stderr.String()}), "ClickHouse")
+	m.sendLive(50)
+	first := children(t, m.pid())
+	require.Len(t, first, 1, "the ClickHouse engine")
+	require.NoError(t, syscall.Kill(first[0], syscall.SIGKILL))
+	m.sendLive(100) // of which 50 are copies
+	m.rest()
+	require.Equal(t, books{Accepted: 150, Touchpoints: 100, Duplicates: 50}, m.accounts(m.sql()))
+	m.verified()
+	second := children(t, m.pid())
+	require.Len(t, second, 1)
+	require.NotEqual(t, first, second)
+	m.stop()
+	nobody(t, second)
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -66,7 +67,10 @@ func (l *ledger) save() error {
 		return fmt.Errorf("remember the rebuild epoch: %w", err)
 	}
 	_, err = f.Write(raw)
-	if err := errors.Join(err, f.Sync(), f.Close(), os.Rename(tmp, l.path)); err != nil {
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("remember the rebuild epoch: %w", err)
+	}
+	if err := os.Rename(tmp, l.path); err != nil { // only now: the old file is good
 		return fmt.Errorf("remember the rebuild epoch: %w", err)
 	}
 	return nil
@@ -122,18 +126,21 @@ func (m *Machine) FinishRebuild(ctx context.Context) error {
 	started := time.Now()
 	ns := m.o.Config.Namespace
 	// Each reads what the one before has written, so they end one after the other.
+	// A step also reads what it writes itself: the device step copies and links,
+	// the profile step what homes tell each other. Each round of that is waited for.
 	for _, wait := range []struct {
 		group  string
+		rounds int
 		topics []string
 	}{
-		{stream.GroupDevice, []string{stream.TopicRaw}},
-		{stream.GroupProfile, []string{stream.TopicTouchpoints}},
-		{stream.GroupSink, []string{
+		{stream.GroupDevice, 4, []string{stream.TopicRaw}},
+		{stream.GroupProfile, 12, []string{stream.TopicTouchpoints}},
+		{stream.GroupSink, 1, []string{
 			stream.TopicTouchpoints, stream.TopicSessions, stream.TopicIdentities, stream.TopicJourneys,
 			stream.TopicTransitions, stream.TopicQuality, stream.TopicRejected, stream.TopicLate,
 		}},
 	} {
-		if err := workedOff(ctx, cl, ns, wait.group, wait.topics); err != nil {
+		if err := workedOff(ctx, cl, ns, wait.group, wait.topics, wait.rounds); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
@@ -173,18 +180,30 @@ func (m *Machine) endEpoch(ctx context.Context, cl *kgo.Client) error {
 // workedOff waits until a group has committed up to the ends that its topics
 // have now. Offsets behind the last data record are transaction markers, which a
 // consumer may never commit: they count as done.
-func workedOff(ctx context.Context, cl *kgo.Client, ns, group string, topics []string) error {
-	adm := kadm.NewClient(cl)
+func workedOff(ctx context.Context, cl *kgo.Client, ns, group string, topics []string, rounds int) error {
 	full := make([]string, len(topics))
 	for i, t := range topics {
 		full[i] = stream.Qualify(ns, t)
 	}
-	ends, err := stream.DataEnds(ctx, cl, full...)
-	if err != nil {
-		return err
+	var before map[string]map[int32]int64
+	for range rounds {
+		ends, err := stream.DataEnds(ctx, cl, full...)
+		if err != nil || reflect.DeepEqual(ends, before) {
+			return err
+		}
+		if err := await(ctx, cl, stream.Qualify(ns, group), ends); err != nil {
+			return err
+		}
+		before = ends
 	}
+	return nil
+}
+
+// await waits until a group has committed up to the ends.
+func await(ctx context.Context, cl *kgo.Client, group string, ends map[string]map[int32]int64) error {
+	adm := kadm.NewClient(cl)
 	for {
-		commits, err := adm.FetchOffsets(ctx, stream.Qualify(ns, group))
+		commits, err := adm.FetchOffsets(ctx, group)
 		if err == nil && reached(commits, ends) {
 			return nil
 		}
