@@ -171,12 +171,14 @@ func (c *Config) loadFlags(flags map[string]FlagValue) error {
 // UnknownEnv lists the variables of environ ("NAME=value") that look like ours
 // but are not read, each with what was probably meant. They are no errors:
 // Kubernetes sets variables for services of any name.
+//
+// Those of the tests, of the bench and of the local engines are read elsewhere.
 func UnknownEnv(environ []string) []string {
 	known := EnvNames()
 	var out []string
 	for _, e := range environ {
 		name, _, _ := strings.Cut(e, "=")
-		if !strings.HasPrefix(name, "CAIRN_") || slices.Contains(known, name) {
+		if !strings.HasPrefix(name, "CAIRN_") || slices.Contains(known, name) || ofOthers(name) {
 			continue
 		}
 		msg := name + " is not read by anything"
@@ -186,4 +188,9 @@ func UnknownEnv(environ []string) []string {
 		out = append(out, msg)
 	}
 	return out
+}
+
+// ofOthers reports whether a variable is read by something else of cairn's.
+func ofOthers(name string) bool {
+	return strings.HasPrefix(name, "CAIRN_TEST_") || strings.HasPrefix(name, "CAIRN_BENCH") || name == "CAIRN_CHDB_LIB"
 }

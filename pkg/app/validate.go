@@ -41,12 +41,10 @@ func (c *Config) Validate() error {
 	v.check(c.Collector.Limits.EventBytes > 0, "collector.limits.event_bytes", "is %d: want more than 0", c.Collector.Limits.EventBytes)
 	v.check(c.Collector.Limits.BatchBytes >= c.Collector.Limits.EventBytes, "collector.limits.batch_bytes",
 		"is %d: want at least collector.limits.event_bytes (%d)", c.Collector.Limits.BatchBytes, c.Collector.Limits.EventBytes)
-	for key, n := range map[string]int{
-		"collector.limits.batch_events": c.Collector.Limits.BatchEvents, "collector.limits.in_flight": c.Collector.Limits.InFlight,
-		"collector.limits.connections": c.Collector.Limits.Connections,
-	} {
-		v.check(n > 0, key, "is %d: want more than 0", n)
-	}
+	limits := c.Collector.Limits
+	v.check(limits.BatchEvents > 0, "collector.limits.batch_events", "is %d: want more than 0", limits.BatchEvents)
+	v.check(limits.InFlight > 0, "collector.limits.in_flight", "is %d: want more than 0", limits.InFlight)
+	v.check(limits.Connections > 0, "collector.limits.connections", "is %d: want more than 0", limits.Connections)
 	v.check(c.Collector.Limits.EventsPerSecond >= 0, "collector.limits.events_per_second", "is %d: want 0 or more", c.Collector.Limits.EventsPerSecond)
 	v.check(c.Console.MinCount >= 0, "console.min_count", "is %d: want 0 or more", c.Console.MinCount)
 	for _, p := range c.Collector.TrustedProxies {

@@ -342,6 +342,24 @@ func TestLateGoesToItsTopicUnlessItIsABackfill(t *testing.T) {
 	require.Equal(t, [3]uint64{2, 1, 1}, [3]uint64{q.Accepted, q.Touchpoints, q.Late})
 }
 
+// TestALateMessageIsRememberedOverARestart: it was seen, so its copy is one.
+func TestALateMessageIsRememberedOverARestart(t *testing.T) {
+	r := fakeRig(t)
+	late := func() *kgo.Record {
+		body := `{"messageId": "1", "type": "page", "anonymousId": "a", "timestamp": "2026-01-01T00:00:00Z", "receivedAt": "2026-03-01T00:00:00Z"}`
+		return &kgo.Record{Key: []byte("a"), Value: []byte(body)}
+	}
+	stop := r.start()
+	r.produce(late())
+	r.settle()
+	require.NoError(t, stop())
+	r.start()
+	r.produce(late())
+	r.settle()
+	q := r.quality()
+	require.Equal(t, [3]uint64{2, 1, 1}, [3]uint64{q.Accepted, q.Late, q.Duplicates})
+}
+
 func TestJourneyTransitionsAreCloudEvents(t *testing.T) {
 	r := fakeRig(t)
 	r.start()
