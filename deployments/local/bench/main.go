@@ -84,10 +84,11 @@ func (b *bench) run(ctx context.Context) (err error) {
 		}
 		b.serverPIDs = append(b.serverPIDs, pid)
 	}
-	if err := b.measure(ctx); err != nil {
+	err = b.measure(ctx)
+	b.print(os.Stdout) // what there is, also when a later part failed
+	if err != nil {
 		return err
 	}
-	b.print(os.Stdout)
 	if b.failed {
 		return errors.New("a check failed")
 	}
