@@ -1,0 +1,237 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cairnhq/cairn/pkg/wire"
+)
+
+// transaction processes the fetched records, and those that come until the
+// commit interval is over, and commits.
+func (s *Step) transaction(ctx context.Context, fetches kgo.Fetches, ticking bool) error {
+	started := time.Now()
+	s.out.begin()
+	if err := s.sess.Begin(); err != nil {
+		return fmt.Errorf("%s step: begin: %w: %w", s.o.Name, ErrFenced, err)
+	}
+	records, bad := 0, error(nil)
+	for {
+		if bad = fatal(fetches); bad != nil {
+			break
+		}
+		records += fetches.NumRecords()
+		if bad = s.process(fetches); bad != nil {
+			break
+		}
+		if ticking || records >= s.o.MaxRecords || time.Since(started) >= s.o.CommitInterval || ctx.Err() != nil {
+			break
+		}
+		fetches = s.poll(ctx, started.Add(s.o.CommitInterval))
+	}
+	if bad == nil && ticking {
+		bad = s.each(func(p *part) bool { return p.task.Due(s.clock(p)) }, func(p *part) error {
+			p.touched = true
+			return p.task.Tick(s.clock(p), s.out)
+		})
+	}
+	var flushed []*flushedPart
+	if bad == nil {
+		flushed, bad = s.flush()
+	}
+	return s.end(ctx, started, records, flushed, bad)
+}
+
+// process hands the records to their partitions' tasks, in parallel.
+func (s *Step) process(fetches kgo.Fetches) error {
+	now := time.Now()
+	var unknown error
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		if len(f.Records) == 0 {
+			return
+		}
+		p := s.parts[f.Partition]
+		if p == nil {
+			unknown = errAbort
+			return
+		}
+		p.records = append(p.records, f.Records...)
+		p.lastSeen, p.touched = now, true
+	})
+	err := s.each(func(p *part) bool { return len(p.records) > 0 }, func(p *part) error {
+		defer func() { p.records = p.records[:0] }()
+		for _, r := range p.records {
+			if r.Offset < p.resumeAt {
+				p.seek = true
+				return errAbort
+			}
+			if r.Offset < p.state.meta.NextOffset {
+				// The client must never go back without telling (franz-go #1222).
+				return fmt.Errorf("%s/%d: offset %d came after %d: %w", r.Topic, r.Partition, r.Offset, p.state.meta.NextOffset, ErrFenced)
+			}
+			if err := p.task.Process(r, s.out); err != nil {
+				return fmt.Errorf("%s/%d/%d: %w", r.Topic, r.Partition, r.Offset, err)
+			}
+			p.state.meta.NextOffset = r.Offset + 1
+		}
+		return nil
+	})
+	return errors.Join(err, unknown)
+}
+
+// errAbort asks for an abort that is not a failure: records came that cannot be
+// processed now, and will come again or are reflected already.
+var errAbort = errors.New("abort")
+
+// each runs fn for the chosen partitions in parallel and returns the first error.
+func (s *Step) each(want func(*part) bool, fn func(*part) error) error {
+	var g errgroup.Group
+	for _, p := range s.sorted() {
+		if want(p) {
+			g.Go(func() error { return fn(p) })
+		}
+	}
+	return g.Wait()
+}
+
+// flushedPart is what a partition has put into the transaction.
+type flushedPart struct {
+	*part
+	changes []Change
+	meta    *kgo.Record
+}
+
+// flush writes the changed rows to the changelog, the meta record last.
+func (s *Step) flush() ([]*flushedPart, error) {
+	var mu sync.Mutex
+	var out []*flushedPart
+	err := s.each(func(p *part) bool { return p.touched }, func(p *part) error {
+		if err := p.task.Flush(s.clock(p), s.out); err != nil {
+			return fmt.Errorf("%s step, partition %d: flush: %w", s.o.Name, p.id, err)
+		}
+		p.state.Put([]byte(metaKey), wire.EncodeMeta(p.state.meta))
+		f := &flushedPart{part: p, changes: p.state.changes()}
+		for i, c := range f.changes {
+			r := &kgo.Record{Topic: s.changelog, Partition: p.id, Key: c.Key, Value: c.Value}
+			if i == 0 { // the meta row sorts first
+				f.meta = r
+				continue
+			}
+			s.out.Produce(r)
+		}
+		s.out.Produce(f.meta)
+		mu.Lock()
+		defer mu.Unlock()
+		out = append(out, f)
+		return nil
+	})
+	return out, err
+}
+
+// end commits, or aborts when something is bad, and brings the state in line
+// with the outcome.
+func (s *Step) end(ctx context.Context, started time.Time, records int, flushed []*flushedPart, bad error) error {
+	try := kgo.TryCommit
+	if bad != nil {
+		try = kgo.TryAbort
+	}
+	committed, err := s.endBounded(ctx, try)
+	for _, p := range s.parts {
+		p.touched = false
+		p.records = nil
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s step: end transaction: %w: %w", s.o.Name, ErrFenced, err)
+	case bad != nil && !errors.Is(bad, errAbort):
+		return bad
+	case !committed:
+		s.met.aborts.Inc()
+		s.rollback()
+		return s.outputFailed(ctx)
+	}
+	s.failures = 0
+	for _, f := range flushed {
+		if err := f.state.commit(f.changes, f.meta.Offset+1); err != nil {
+			return fmt.Errorf("%s step, partition %d: store: %w", s.o.Name, f.id, err)
+		}
+		f.task.Committed()
+		s.met.state(f.id, f.state)
+	}
+	s.met.committed(time.Since(started), records)
+	return nil
+}
+
+// maxFailures is how many transactions in a row may fail on their output before
+// the step gives up: what does not pass by then needs somebody to look.
+const maxFailures = 20
+
+// outputFailed slows down while output fails, and gives up on what cannot pass.
+func (s *Step) outputFailed(ctx context.Context) error {
+	err := s.out.err()
+	if err == nil {
+		return nil // a rebalance, or another reason to abort that passes
+	}
+	if s.failures++; s.failures > maxFailures || errors.Is(err, kerr.MessageTooLarge) {
+		return fmt.Errorf("%s step: output failed: %w", s.o.Name, err)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Duration(s.failures) * 50 * time.Millisecond):
+	}
+	return nil
+}
+
+// endBounded ends the transaction with a watchdog. A record that could not be
+// produced turns a commit into an abort.
+func (s *Step) endBounded(ctx context.Context, try kgo.TransactionEndTry) (bool, error) {
+	type outcome struct {
+		committed bool
+		err       error
+	}
+	ctx = context.WithoutCancel(ctx)
+	ch := make(chan outcome, 1)
+	go func() {
+		if try == kgo.TryCommit {
+			if err := s.sess.Client().Flush(ctx); err != nil {
+				ch <- outcome{false, err}
+				return
+			}
+			if err := s.out.err(); err != nil {
+				s.log.Warn("output failed, aborting the transaction", zap.Error(err))
+				try = kgo.TryAbort
+			}
+		}
+		committed, err := s.sess.End(ctx, try)
+		ch <- outcome{committed, err}
+	}()
+	timer := time.NewTimer(endTimeout)
+	defer timer.Stop()
+	select {
+	case o := <-ch:
+		return o.committed, o.err
+	case <-timer.C:
+		return false, fmt.Errorf("no outcome after %s", endTimeout)
+	}
+}
+
+// rollback drops what the aborted transaction did. The client has gone back to
+// the committed offsets by itself, the state has to follow.
+func (s *Step) rollback() {
+	for _, p := range s.parts {
+		p.state.rollback()
+		p.task.Rollback()
+		if p.seek {
+			s.sess.Client().SetOffsets(map[string]map[int32]kgo.EpochOffset{s.input: {p.id: {Epoch: -1, Offset: p.resumeAt}}})
+			p.seek = false
+		}
+	}
+}
