@@ -72,7 +72,11 @@ func (m *Model) Compile() *Model {
 
 // Match is the set of rules a touchpoint matches by itself, a bit per rule.
 // Whether a rule then fires depends on the journey (at_least, within, after).
+// What a page loads, images and scripts, signals nothing: it is not the customer's doing.
 func (m *Model) Match(t *Touchpoint) uint64 {
+	if t.Has(FlagAsset) {
+		return 0
+	}
 	var set uint64
 	for _, list := range [2][]int{m.byEvent[t.Event], m.anyEvent} {
 		for _, n := range list {

@@ -79,7 +79,11 @@ func (s *Step) restore(ctx context.Context, partition int32) (*State, int64, err
 		}
 		meta = meta.CloneVT()
 	}
-	s.log.Info("state restored", zap.Int32("partition", partition), zap.Int("records", n), zap.Int("rows", store.Len()),
+	level := zap.InfoLevel
+	if n == 0 {
+		level = zap.DebugLevel // a new partition: nothing to tell
+	}
+	s.log.Log(level, "state restored", zap.Int32("partition", partition), zap.Int("records", n), zap.Int("rows", store.Len()),
 		zap.Int64("next_offset", meta.NextOffset), zap.Duration("took", time.Since(started)))
 	return checkOffsets(s.input, partition, newState(store, meta), committed)
 }

@@ -93,12 +93,12 @@ func TestMistakesAreOneSentence(t *testing.T) {
 		{"lag --kafka nowhere", 2, `cairn: --kafka: kafka.brokers holds "nowhere": want host:port`},
 		{"lag --config none.yaml", 1, `cairn: read the configuration: open none.yaml: no such file or directory`},
 		{"lag --config bad.yaml", 1, `cairn: bad.yaml:2:3: unknown setting kafka.borkers: did you mean kafka.brokers?`},
-		{"lag --kafka 127.0.0.1:1", 1, `cairn: kafka at 127.0.0.1:1 is not reachable: dial tcp 127.0.0.1:1: connect: connection refused`},
-		{"tail x --kafka 127.0.0.1:1", 1, `cairn: kafka at 127.0.0.1:1 is not reachable: dial tcp 127.0.0.1:1: connect: connection refused`},
-		{"import x --kafka 127.0.0.1:1", 1, `cairn: kafka at 127.0.0.1:1 is not reachable: dial tcp 127.0.0.1:1: connect: connection refused`},
+		{"lag --kafka 127.0.0.1:1", 1, `cairn: kafka at 127.0.0.1:1 is not reachable: dial tcp 127.0.0.1:1: connect: connection refused (is cairn up running? else say where with --kafka)`},
+		{"tail x --kafka 127.0.0.1:1", 1, `cairn: kafka at 127.0.0.1:1 is not reachable: dial tcp 127.0.0.1:1: connect: connection refused (is cairn up running? else say where with --kafka)`},
+		{"import x --kafka 127.0.0.1:1", 1, `cairn: kafka at 127.0.0.1:1 is not reachable: dial tcp 127.0.0.1:1: connect: connection refused (is cairn up running? else say where with --kafka)`},
 		{
 			"verify --clickhouse clickhouse://u:hush@127.0.0.1:1", 1,
-			`cairn: clickhouse at 127.0.0.1:1 is not reachable: dial tcp 127.0.0.1:1: connect: connection refused`,
+			`cairn: clickhouse at 127.0.0.1:1 is not reachable: dial tcp 127.0.0.1:1: connect: connection refused (is cairn up running? else say where with --clickhouse)`,
 		},
 		{"healthcheck --url http://127.0.0.1:1/readyz", 1, `cairn: dial tcp 127.0.0.1:1: connect: connection refused`},
 	}

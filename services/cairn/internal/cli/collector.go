@@ -13,7 +13,7 @@ import (
 
 func newCollector(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "collector", Short: "Run the HTTP front doors: SDKs, webhooks -> touchpoints.raw", Args: exactly(0, ""),
+		Use: "collector", Short: "Run the HTTP front doors: events of SDKs -> touchpoints.raw", Args: exactly(0, ""),
 		Example: `  CAIRN_COLLECTOR_WRITE_KEYS=KEY:shop cairn collector --addr 0.0.0.0:8080 --kafka broker:9092`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := sh.newProcess(cmd.Context(), cmd, "127.0.0.1:9101")

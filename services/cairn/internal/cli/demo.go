@@ -48,9 +48,9 @@ a difference. Neither cairn.yaml nor the environment change it, only flags.`,
 		f.Lookup(addr).Usage = "host:port (default: a free port on loopback)"
 	}
 	f.Lookup("startup-timeout").Usage = "how long to wait until everything is up (default 1m0s)"
-	f.Int("kafka-port", 0, "port of the broker; 0 picks a free one")
-	f.Int("clickhouse-port", 0, "port of ClickHouse, native protocol; 0 picks a free one")
-	f.Int("clickhouse-http-port", 0, "port of ClickHouse, HTTP; 0 picks a free one")
+	f.String("kafka-port", "0", "port of the broker; 0 picks a free one")
+	f.String("clickhouse-port", "0", "port of ClickHouse, native protocol; 0 picks a free one")
+	f.String("clickhouse-http-port", "0", "port of ClickHouse, HTTP; 0 picks a free one")
 	outputFlag(f)
 	return cmd
 }

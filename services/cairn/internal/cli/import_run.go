@@ -38,7 +38,10 @@ func (sh *shell) runImport(cmd *cobra.Command, args []string) error {
 		Complaints: bar, Progress: bar.Progress,
 	})
 	bar.Finish()
-	return errors.Join(err, sh.printImport(sum, asJSON), tooLong(sum))
+	if err != nil { // how much of it was taken is not known
+		return fmt.Errorf("%w; the import is incomplete: run it again, what was taken counts once", err)
+	}
+	return errors.Join(sh.printImport(sum, asJSON), tooLong(sum))
 }
 
 // importSender is where the command's flags send to.
@@ -64,7 +67,7 @@ func (sh *shell) importSender(ctx context.Context, cmd *cobra.Command) (importer
 	if key == "" {
 		return nil, nil, app.UsageErrorf("--collector wants a --write-key too")
 	}
-	c := &importer.CollectorSender{URL: url, WriteKey: key}
+	c := &importer.CollectorSender{URL: url, WriteKey: key, Notice: func(text string) { fmt.Fprintln(sh.Err, "cairn: "+text) }}
 	if err := c.Check(); err != nil {
 		return nil, nil, app.UsageErrorf("%s", err)
 	}

@@ -103,7 +103,7 @@ func needsClickHouse(cfg *app.Config) dependency {
 func kafkaError(cfg *app.Config, err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("kafka at %s is not reachable: %w", strings.Join(cfg.Kafka.Brokers, ","), shorten(err))
+		return fmt.Errorf("kafka at %s is not reachable: %w (is cairn up running? else say where with --kafka)", strings.Join(cfg.Kafka.Brokers, ","), shorten(err))
 	}
 	return err
 }
@@ -112,7 +112,7 @@ func kafkaError(cfg *app.Config, err error) error {
 func clickhouseError(cfg *app.Config, err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("clickhouse at %s is not reachable: %w", clickhouseHost(cfg), shorten(err))
+		return fmt.Errorf("clickhouse at %s is not reachable: %w (is cairn up running? else say where with --clickhouse)", clickhouseHost(cfg), shorten(err))
 	}
 	return err
 }

@@ -37,9 +37,9 @@ one, --kafka HOST:PORT uses yours.`,
 	setting(f, "console-addr", "console.addr")
 	setting(f, "model", "model")
 	serviceFlags(f)
-	f.Int("kafka-port", 19092, "port of its own broker; 0 picks a free one")
-	f.Int("clickhouse-port", 19000, "port of its own ClickHouse, native protocol; 0 picks a free one")
-	f.Int("clickhouse-http-port", 18123, "port of its own ClickHouse, HTTP; 0 picks a free one")
+	f.String("kafka-port", "19092", "port of its own broker; 0 picks a free one")
+	f.String("clickhouse-port", "19000", "port of its own ClickHouse, native protocol; 0 picks a free one")
+	f.String("clickhouse-http-port", "18123", "port of its own ClickHouse, HTTP; 0 picks a free one")
 	f.String("write-key", "", "key that applications send touchpoints with (default: generated and kept in the data folder)")
 	outputFlag(f)
 	return cmd

@@ -46,9 +46,12 @@ cairn is up.
                 %s
   health        %s/readyz   metrics /metrics
 
-  cairn import FILE --kafka %s      cairn lag --kafka %s
+  cairn import FILE --kafka %s
+  cairn lag --kafka %s
+  cairn tail transitions --follow --kafka %s
+  cairn verify --clickhouse %s
   Ctrl-C stops it; what it keeps is in the data folder.
 
-`, b.Console, b.Collector, b.WriteKey, b.Kafka, b.ClickHouse, b.ClickHouseHTTP, b.Admin, b.Kafka, b.Kafka)
+`, b.Console, b.Collector, b.WriteKey, b.Kafka, b.ClickHouse, b.ClickHouseHTTP, b.Admin, b.Kafka, b.Kafka, b.Kafka, b.ClickHouse)
 	return err
 }

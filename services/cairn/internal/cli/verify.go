@@ -13,7 +13,7 @@ import (
 func newVerify(sh *shell) *cobra.Command {
 	var gap time.Duration
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Recompute sessions in SQL and compare them with the tables", Args: exactly(0, ""),
+		Use: "verify", Short: "Recompute sessions, journeys and accounting in SQL and compare them with the tables", Args: exactly(0, ""),
 		Long: `Verify recomputes in SQL, from the touchpoints, what the stream produced, and prints
 the differences. Let the stream come to rest first (cairn lag): while rows are on
 their way, tables differ for a moment. Exit code 1 if anything differs.`,

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -41,6 +42,10 @@ type CollectorSender struct {
 	records  int
 	group    *errgroup.Group
 	groupCtx context.Context //nolint:containedctx // of the group's own requests; ends with them
+
+	// Notice is told once, when a batch is not taken at first; nil: nobody.
+	Notice  func(text string)
+	noticed sync.Once
 }
 
 // Check fails for a URL that cannot be one.
@@ -118,6 +123,11 @@ func (s *CollectorSender) deliver(ctx context.Context, body []byte) error {
 		if err == nil || errors.As(err, &final) || ctx.Err() != nil {
 			return err
 		}
+		s.noticed.Do(func() {
+			if s.Notice != nil {
+				s.Notice(fmt.Sprintf("the collector at %s does not take a batch yet, trying again for up to %s: %s", s.URL, patience, err))
+			}
+		})
 		wait := max(pause, after)
 		if waited += wait; waited > patience {
 			return fmt.Errorf("the collector at %s does not take a batch for %s: %w", s.URL, patience, err)
