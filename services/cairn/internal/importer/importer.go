@@ -131,6 +131,9 @@ func (r *run) file(ctx context.Context, path string) (FileSummary, error) {
 	format := r.Format
 	if format == "" || format == Auto {
 		format = lines.format()
+		if format == AccessLog && path != "-" && !lines.accessLog() {
+			return f, fmt.Errorf("%s is neither an access log nor a file with one JSON event a line: nothing of it was sent; if it is one, name it with --format", path)
+		}
 	}
 	source := r.Source
 	if source == "" {

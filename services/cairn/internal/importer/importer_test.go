@@ -109,7 +109,7 @@ func TestMalformedLinesAreSentWholeAndTheRestGoesOn(t *testing.T) {
 }
 
 func TestComplaintsAreBounded(t *testing.T) {
-	_, sum, complaints := importText(t, "a.log", strings.Repeat("x\n", 10), Options{MaxComplaints: 3})
+	_, sum, complaints := importText(t, "a.log", strings.Repeat("x\n", 10), Options{MaxComplaints: 3, Format: AccessLog})
 	require.EqualValues(t, 10, sum.Malformed)
 	require.Equal(t, 4, strings.Count(complaints, "\n"))
 	require.Contains(t, complaints, "and 7 more malformed lines")
@@ -270,6 +270,15 @@ func TestFormatIsToldByTheFirstLine(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, r.format(), "%.20q", text)
 	}
+}
+
+func TestAFileOfAnotherKindIsNotSent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notes.txt")
+	require.NoError(t, os.WriteFile(path, []byte("# Notes\n\nSome text.\nMore of it.\n"), 0o600))
+	var k kept
+	_, err := Run(t.Context(), Options{Files: []string{path}, Sender: &k})
+	require.ErrorContains(t, err, "is neither an access log nor a file with one JSON event a line")
+	require.Empty(t, k.records)
 }
 
 func TestAByteOrderMarkIsNoPartOfTheFirstLine(t *testing.T) {

@@ -109,6 +109,26 @@ func (r *lineReader) format() Format {
 	}
 }
 
+// tellingLines is how many lines must be looked at before a file is called no access log.
+const tellingLines = 3
+
+// accessLog looks at the first lines, without consuming them: false only if there
+// are some and none of them can be read.
+func (r *lineReader) accessLog() bool {
+	head, _ := r.in.Peek(r.in.Size()) // less than that is the whole file
+	seen := 0
+	for line := range bytes.Lines(head) {
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		if _, err := parseAccessLine(line); err == nil {
+			return true
+		}
+		seen++
+	}
+	return seen < tellingLines
+}
+
 func (r *lineReader) close() { r.file.Close() }
 
 // tellingReader reports how much was read.
