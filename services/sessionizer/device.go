@@ -76,22 +76,24 @@ func (t *deviceTask) Process(r *kgo.Record, out stream.Output) error {
 		return t.link(r, &h, out)
 	case h.typ != "" && h.typ != wire.TypeCopy:
 		h.reason, h.err = wire.ReasonBadType, "the header cairn-type is "+strconv.Quote(h.typ)+", which no writer of touchpoints sets"
+	case h.typ == wire.TypeCopy && h.origin == "":
+		h.reason, h.err = wire.ReasonBadType, "the header cairn-type says copy, but no cairn-origin says of what"
 	}
 	in := wire.RawRecord{
 		Value: r.Value, Partition: r.Partition, Offset: r.Offset, Arrival: r.Timestamp.UnixMilli(),
 		Source: h.source, Backfill: h.backfill,
 	}
 	copied := h.typ == wire.TypeCopy
-	if copied {
-		in.Partition, in.Offset, in.Arrival = h.originPartition, h.originOffset, h.receivedAt
+	if copied && h.origin != "" {
+		in.Partition, in.Offset, in.Arrival = h.originPartition, h.originOffset, cmp.Or(h.receivedAt, in.Arrival)
 	}
 	if h.reason != "" { // its writer could not read it, and says why
 		in.Arrival = cmp.Or(h.receivedAt, in.Arrival)
 		t.raw = wire.Raw{}
-		return t.reject(r, &in, copied, &wire.RawError{Reason: h.reason, Err: errors.New(h.err)}, out)
+		return t.reject(r, &in, &wire.RawError{Reason: h.reason, Err: errors.New(h.err)}, out)
 	}
 	if err := wire.DecodeRaw(&in, &t.raw); err != nil {
-		return t.reject(r, &in, copied, err, out)
+		return t.reject(r, &in, err, out)
 	}
 	if want := t.hash.Partition(&kgo.Record{Key: []byte(t.raw.Key)}, t.count); !copied && (want != int(t.partition) || string(r.Key) != t.raw.Key) {
 		return t.rekey(r, &in, out)
@@ -181,7 +183,7 @@ func (t *deviceTask) link(r *kgo.Record, h *headers, out stream.Output) error {
 	if err := rec.UnmarshalVTUnsafe(r.Value); err != nil || rec.Link == nil || rec.Identifier == "" {
 		in := wire.RawRecord{Partition: r.Partition, Offset: r.Offset, Arrival: r.Timestamp.UnixMilli(), Source: h.source}
 		t.raw = wire.Raw{}
-		return t.reject(r, &in, false, &wire.RawError{
+		return t.reject(r, &in, &wire.RawError{
 			Reason: wire.ReasonBadType, Err: errors.New("the header cairn-type says link, but the value is none of cairn's"),
 		}, out)
 	}
@@ -222,7 +224,10 @@ func (t *deviceTask) rekey(r *kgo.Record, in *wire.RawRecord, out stream.Output)
 }
 
 // reject keeps a record that cannot be read whole, with the reason.
-func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, copied bool, cause error, out stream.Output) error {
+//
+// It is always accepted, too: a copy was read before it was made, so one that
+// cannot be read is nobody's copy.
+func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, cause error, out stream.Output) error {
 	reason := wire.ReasonBadJSON
 	var raw *wire.RawError
 	if errors.As(cause, &raw) {
@@ -233,11 +238,9 @@ func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, copied bool, caus
 	if err != nil {
 		return err
 	}
-	if !copied {
-		q.Accepted++
-	}
+	q.Accepted++
 	q.Rejected++
-	t.tally.accepted(copied)
+	t.tally.accepted(false)
 	t.tally.rejected++
 	hs := []kgo.RecordHeader{
 		{Key: wire.HeaderReason, Value: []byte(reason)},

@@ -83,6 +83,7 @@ type headers struct {
 	backfill        bool
 	epoch           uint32
 	receivedAt      int64
+	origin          string // topic/partition/offset; "" if there is none
 	originPartition int32
 	originOffset    int64
 }
@@ -109,6 +110,7 @@ func readHeaders(r *kgo.Record) headers {
 		case wire.HeaderOrigin:
 			parts := strings.Split(string(kv.Value), "/")
 			if len(parts) == 3 {
+				h.origin = string(kv.Value)
 				p, _ := strconv.ParseInt(parts[1], 10, 32)
 				h.originPartition = int32(p)
 				h.originOffset, _ = strconv.ParseInt(parts[2], 10, 64)

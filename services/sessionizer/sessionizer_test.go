@@ -293,12 +293,14 @@ func TestForgedInternalRecordsAreRejected(t *testing.T) {
 	for _, typ := range []string{wire.TypeLink, wire.TypeCopy, wire.TypeAdopt, "whatever"} {
 		r.produce(&kgo.Record{Key: []byte("a"), Value: []byte("rubbish"), Headers: []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(typ)}}})
 	}
-	r.produce(raw("a", "1", 0, "x"))
+	stray := raw("a", "2", 1, "x") // reads well, and says it is a copy of nothing
+	stray.Headers = []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeCopy)}}
+	r.produce(stray, raw("a", "1", 0, "x"))
 	r.settle()
 	require.Len(t, r.sessions(), 1)
-	require.Len(t, r.derived(stream.TopicRejected), 4)
+	require.Len(t, r.derived(stream.TopicRejected), 5)
 	q := r.quality()
-	require.Equal(t, [3]uint64{4, 1, 4}, [3]uint64{q.Accepted, q.Touchpoints, q.Rejected}) // a copy's original was accepted elsewhere
+	require.Equal(t, [3]uint64{6, 1, 5}, [3]uint64{q.Accepted, q.Touchpoints, q.Rejected}, "the books must add up")
 }
 
 // TestAWritersComplaintRejects: a front door sends what it cannot accept with its
