@@ -41,6 +41,7 @@ func TestRunSendsBatchesAndCountsAnswers(t *testing.T) {
 		URL: server.URL, WriteKey: "k", Connections: 3, BatchEvents: 5, Events: 600, WarmUp: -1, Duration: time.Minute,
 	})
 	require.NoError(t, err)
+	server.Close() // waits for the requests that were in flight when the load ended
 	require.GreaterOrEqual(t, got.Events, int64(600))
 	require.Equal(t, got.Events, int64(got.Requests)*5)
 	require.LessOrEqual(t, got.Requests, requests)
