@@ -32,11 +32,15 @@ type Transition struct {
 	CampaignSource string
 	CampaignMedium string
 	CampaignName   string
-	Status         string // "" or StatusVoid
-	Revision       uint64
-	Live           bool
-	Model          string
-	EmittedMillis  int64
+	// Sentiment is the mean of the journey's evidence up to and including the
+	// touchpoint, in hundredths; nil without any.
+	Sentiment     *int32
+	Persona       string // the profile's at the touchpoint; "": none
+	Status        string // "" or StatusVoid
+	Revision      uint64
+	Live          bool
+	Model         string
+	EmittedMillis int64
 }
 
 // Fold is where a journey stands after some of its points (semantics D8). It is

@@ -5,13 +5,30 @@ import "slices"
 // Model says what counts as a session, a journey and a stage. pkg/model makes
 // it from a journey.yaml; it is immutable once in use.
 type Model struct {
-	Name         string // "shop", "b2b", or a file's name
-	SessionGap   int64  // ms; a longer pause splits sessions
-	Lateness     int64  // ms; older arrivals are late
-	JourneyGap   int64  // ms; a longer pause ends a journey
-	Goal         int    // index of the stage whose rule converts a journey; -1: none
-	UserLimit    int    // users of an identifier beyond which it is frozen
-	Stages       []Stage
+	Name       string // "shop", "b2b", or a file's name
+	SessionGap int64  // ms; a longer pause splits sessions
+	Lateness   int64  // ms; older arrivals are late
+	JourneyGap int64  // ms; a longer pause ends a journey
+	Goal       int    // index of the stage whose rule converts a journey; -1: none
+	UserLimit  int    // users of an identifier beyond which it is frozen
+	Stages     []Stage
+	Frictions  []FrictionRule
+	Personas   []Persona // the first that holds is the profile's
+	Intent     Intent
+	// Sentiment scores the evidence that a touchpoint carries, in hundredths from
+	// -200 to 200, and says where the score comes from. nil: nothing is scored.
+	Sentiment func(*Touchpoint) (score int32, source string, ok bool)
+	// Traits, CountedEvents and CountedChannels are what personas read of a
+	// profile (semantics D10): nothing else is kept. ReadTraits picks the traits out
+	// of a touchpoint's JSON object.
+	Traits          []string
+	CountedEvents   []string
+	CountedChannels []string
+	ReadTraits      func(traits string) []Trait
+	// Events are the names of the events that the model mentions anywhere, sorted:
+	// sessions count these one by one, and all others together.
+	Events []string
+
 	rules        []Rule // all, numbered by their position
 	byEvent      map[string][]int
 	anyEvent     []int
@@ -38,6 +55,7 @@ type Rule struct {
 	AtLeast  int                    // matching touchpoints needed; 0 means 1
 	Within   int64                  // ms the matches must lie in; 0: since the journey began
 	After    int                    // stage that must have been entered at an earlier touchpoint; -1: none
+	Intent   int32                  // points that the journey's intent must have reached, this touchpoint's included; 0: none
 
 	stage int
 }

@@ -65,6 +65,11 @@ type Touchpoint struct {
 	Traits     string // JSON object; "" if none
 	Context    string // JSON object, less what has a field here; "" if none
 
+	Sentiment       int32  // hundredths, -200 to 200; set by the device step
+	SentimentSource string // "": no evidence. nps, csat, ces, stars, text, signal
+
+	Device string // desktop, mobile, tablet, tv, bot or other, by the user agent; "" without one
+
 	SessionID string // set by the device step
 	Owner     string // profile it was sent to, set by the device step
 	MapEpoch  uint64 // epoch of the identifier's map by which the owner was found

@@ -27,6 +27,7 @@ func Touchpoint(r *wirepb.Touchpoint, t *journey.Touchpoint) {
 		UserAgent: t.UserAgent, Ip: t.IP, Locale: t.Locale, RevenueMicros: t.RevenueMicros, Currency: t.Currency,
 		Properties: t.Properties, Traits: t.Traits, Context: t.Context, PreviousId: t.PreviousID,
 		RawPartition: t.RawPartition, RawOffset: t.RawOffset, Revision: t.Revision, MapEpoch: t.MapEpoch,
+		Sentiment: t.Sentiment, SentimentSource: t.SentimentSource, Device: t.Device,
 	}
 }
 
@@ -45,6 +46,7 @@ func FromTouchpoint(t *journey.Touchpoint, r *wirepb.Touchpoint) {
 		UserAgent: r.UserAgent, IP: r.Ip, Locale: r.Locale, RevenueMicros: r.RevenueMicros, Currency: r.Currency,
 		Properties: r.Properties, Traits: r.Traits, Context: r.Context, PreviousID: r.PreviousId,
 		RawPartition: r.RawPartition, RawOffset: r.RawOffset, Revision: r.Revision, MapEpoch: r.MapEpoch,
+		Sentiment: r.Sentiment, SentimentSource: r.SentimentSource, Device: r.Device,
 	}
 }
 

@@ -3,8 +3,8 @@ package wire
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
-	"time"
 
 	"github.com/cairnhq/cairn/pkg/journey"
 )
@@ -32,6 +32,8 @@ type transitionData struct {
 	SessionID    string            `json:"session_id"`
 	Channel      string            `json:"channel"`
 	Campaign     *transitionSource `json:"campaign,omitempty"`
+	Sentiment    *float64          `json:"sentiment"` // -2 to +2
+	Persona      string            `json:"persona"`
 	Status       string            `json:"status"`
 	Revision     uint64            `json:"revision"`
 	Live         bool              `json:"live"`
@@ -45,21 +47,6 @@ type transitionSource struct {
 	Name   string `json:"name"`
 }
 
-type transitionEvent struct {
-	SpecVersion     string         `json:"specversion"`
-	ID              string         `json:"id"`
-	Source          string         `json:"source"`
-	Type            string         `json:"type"`
-	Subject         string         `json:"subject"`
-	Time            string         `json:"time"`
-	DataContentType string         `json:"datacontenttype"`
-	Data            transitionData `json:"data"`
-}
-
-const millisLayout = "2006-01-02T15:04:05.000Z"
-
-func formatMillis(ms int64) string { return time.UnixMilli(ms).UTC().Format(millisLayout) }
-
 // AppendTransition appends t as a structured-mode CloudEvent whose source is
 // the namespace. The id is journey/seq/revision, so that it is unique.
 func AppendTransition(b []byte, namespace string, t *Transition) ([]byte, error) {
@@ -67,7 +54,7 @@ func AppendTransition(b []byte, namespace string, t *Transition) ([]byte, error)
 	if skipped == nil {
 		skipped = []string{}
 	}
-	e := transitionEvent{
+	e := cloudEvent[transitionData]{
 		SpecVersion: "1.0",
 		ID:          t.JourneyID + "/" + strconv.FormatUint(uint64(t.Seq), 10) + "/" + strconv.FormatUint(t.Revision, 10),
 		Source:      "/cairn/" + namespace, Type: TransitionType, Subject: t.Profile,
@@ -76,9 +63,13 @@ func AppendTransition(b []byte, namespace string, t *Transition) ([]byte, error)
 			Profile: t.Profile, JourneyID: t.JourneyID, Seq: t.Seq, From: t.From, To: t.To,
 			Direction: t.Direction, Substage: t.Substage, Skipped: skipped, At: formatMillis(t.AtMillis),
 			DwellMillis: t.DwellMillis, TouchpointID: t.TouchpointID, Identifier: t.Identifier,
-			SessionID: t.SessionID, Channel: t.Channel, Status: t.Status, Revision: t.Revision,
+			SessionID: t.SessionID, Channel: t.Channel, Persona: t.Persona, Status: t.Status, Revision: t.Revision,
 			Live: t.Live, Model: t.Model, Emitted: formatMillis(t.EmittedMillis),
 		},
+	}
+	if t.Sentiment != nil {
+		score := float64(*t.Sentiment) / 100
+		e.Data.Sentiment = &score
 	}
 	if t.CampaignSource != "" || t.CampaignMedium != "" || t.CampaignName != "" {
 		e.Data.Campaign = &transitionSource{t.CampaignSource, t.CampaignMedium, t.CampaignName}
@@ -93,30 +84,28 @@ func AppendTransition(b []byte, namespace string, t *Transition) ([]byte, error)
 // DecodeTransition reads what AppendTransition wrote. Fields it does not know
 // are ignored; another type of event is an error.
 func DecodeTransition(b []byte, t *Transition) error {
-	var e transitionEvent
+	var e cloudEvent[transitionData]
 	if err := json.Unmarshal(b, &e); err != nil {
 		return fmt.Errorf("decode transition: %w", err)
 	}
 	if e.Type != TransitionType {
 		return fmt.Errorf("decode transition: type is %q, want %q", e.Type, TransitionType)
 	}
-	at, err := time.Parse(time.RFC3339, e.Data.At)
+	at, emitted, err := eventTimes(e.Data.At, e.Data.Emitted)
 	if err != nil {
-		return fmt.Errorf("decode transition %s: at: %w", e.ID, err)
-	}
-	var emitted time.Time
-	if e.Data.Emitted != "" {
-		if emitted, err = time.Parse(time.RFC3339, e.Data.Emitted); err != nil {
-			return fmt.Errorf("decode transition %s: emitted_at: %w", e.ID, err)
-		}
+		return fmt.Errorf("decode transition %s: %w", e.ID, err)
 	}
 	d := &e.Data
 	*t = Transition{
 		Profile: d.Profile, JourneyID: d.JourneyID, Seq: d.Seq, From: d.From, To: d.To,
-		Direction: d.Direction, Substage: d.Substage, Skipped: d.Skipped, AtMillis: at.UnixMilli(),
+		Direction: d.Direction, Substage: d.Substage, Skipped: d.Skipped, AtMillis: at,
 		DwellMillis: d.DwellMillis, TouchpointID: d.TouchpointID, Identifier: d.Identifier,
-		SessionID: d.SessionID, Channel: d.Channel, Status: d.Status, Revision: d.Revision,
-		Live: d.Live, Model: d.Model, EmittedMillis: emitted.UnixMilli(),
+		SessionID: d.SessionID, Channel: d.Channel, Persona: d.Persona, Status: d.Status, Revision: d.Revision,
+		Live: d.Live, Model: d.Model, EmittedMillis: emitted,
+	}
+	if d.Sentiment != nil {
+		score := int32(math.Round(*d.Sentiment * 100))
+		t.Sentiment = &score
 	}
 	if d.Campaign != nil {
 		t.CampaignSource, t.CampaignMedium, t.CampaignName = d.Campaign.Source, d.Campaign.Medium, d.Campaign.Name

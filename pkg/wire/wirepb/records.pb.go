@@ -148,7 +148,13 @@ type Touchpoint struct {
 	RawOffset    int64  `protobuf:"varint,35,opt,name=raw_offset,json=rawOffset,proto3" json:"raw_offset,omitempty"`
 	Revision     uint64 `protobuf:"varint,36,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Epoch of the identifier's map by which owner was found.
-	MapEpoch      uint64 `protobuf:"varint,37,opt,name=map_epoch,json=mapEpoch,proto3" json:"map_epoch,omitempty"`
+	MapEpoch uint64 `protobuf:"varint,37,opt,name=map_epoch,json=mapEpoch,proto3" json:"map_epoch,omitempty"`
+	// Scored evidence in hundredths, -200 to 200; without a source there is none.
+	Sentiment int32 `protobuf:"zigzag32,38,opt,name=sentiment,proto3" json:"sentiment,omitempty"`
+	// nps, csat, ces, stars, text or signal.
+	SentimentSource string `protobuf:"bytes,39,opt,name=sentiment_source,json=sentimentSource,proto3" json:"sentiment_source,omitempty"`
+	// desktop, mobile, tablet, tv, bot or other; empty without a user agent.
+	Device        string `protobuf:"bytes,40,opt,name=device,proto3" json:"device,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -442,6 +448,27 @@ func (x *Touchpoint) GetMapEpoch() uint64 {
 	return 0
 }
 
+func (x *Touchpoint) GetSentiment() int32 {
+	if x != nil {
+		return x.Sentiment
+	}
+	return 0
+}
+
+func (x *Touchpoint) GetSentimentSource() string {
+	if x != nil {
+		return x.SentimentSource
+	}
+	return ""
+}
+
+func (x *Touchpoint) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
 // Session is the newest state of one session. Topic sessions, key = session_id.
 type Session struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -469,8 +496,19 @@ type Session struct {
 	IsBot          bool   `protobuf:"varint,19,opt,name=is_bot,json=isBot,proto3" json:"is_bot,omitempty"`
 	Revision       uint64 `protobuf:"varint,20,opt,name=revision,proto3" json:"revision,omitempty"`
 	Live           bool   `protobuf:"varint,21,opt,name=live,proto3" json:"live,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of the first touchpoint, like channel.
+	Device string `protobuf:"bytes,22,opt,name=device,proto3" json:"device,omitempty"`
+	// Pages and screens.
+	Pages uint64 `protobuf:"varint,23,opt,name=pages,proto3" json:"pages,omitempty"`
+	// Touchpoints per event that the model mentions, and all others as "other".
+	Events []*EventCount `protobuf:"bytes,24,rep,name=events,proto3" json:"events,omitempty"`
+	// Sum and number of scores, in hundredths.
+	SentimentSum   int64  `protobuf:"zigzag64,25,opt,name=sentiment_sum,json=sentimentSum,proto3" json:"sentiment_sum,omitempty"`
+	SentimentCount uint64 `protobuf:"varint,26,opt,name=sentiment_count,json=sentimentCount,proto3" json:"sentiment_count,omitempty"`
+	// Beyond a bound on remembered messages: copies may have been counted.
+	Oversized     bool `protobuf:"varint,27,opt,name=oversized,proto3" json:"oversized,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Session) Reset() {
@@ -650,6 +688,100 @@ func (x *Session) GetLive() bool {
 	return false
 }
 
+func (x *Session) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *Session) GetPages() uint64 {
+	if x != nil {
+		return x.Pages
+	}
+	return 0
+}
+
+func (x *Session) GetEvents() []*EventCount {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *Session) GetSentimentSum() int64 {
+	if x != nil {
+		return x.SentimentSum
+	}
+	return 0
+}
+
+func (x *Session) GetSentimentCount() uint64 {
+	if x != nil {
+		return x.SentimentCount
+	}
+	return 0
+}
+
+func (x *Session) GetOversized() bool {
+	if x != nil {
+		return x.Oversized
+	}
+	return false
+}
+
+type EventCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Event         string                 `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	Count         uint64                 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EventCount) Reset() {
+	*x = EventCount{}
+	mi := &file_cairn_v1_records_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EventCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EventCount) ProtoMessage() {}
+
+func (x *EventCount) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_records_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EventCount.ProtoReflect.Descriptor instead.
+func (*EventCount) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_records_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *EventCount) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
+func (x *EventCount) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 // Link says that from (from_ms, message_id) on an identifier was user's.
 type Link struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -663,7 +795,7 @@ type Link struct {
 
 func (x *Link) Reset() {
 	*x = Link{}
-	mi := &file_cairn_v1_records_proto_msgTypes[2]
+	mi := &file_cairn_v1_records_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -675,7 +807,7 @@ func (x *Link) String() string {
 func (*Link) ProtoMessage() {}
 
 func (x *Link) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_records_proto_msgTypes[2]
+	mi := &file_cairn_v1_records_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -688,7 +820,7 @@ func (x *Link) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Link.ProtoReflect.Descriptor instead.
 func (*Link) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_records_proto_rawDescGZIP(), []int{2}
+	return file_cairn_v1_records_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Link) GetFromMs() int64 {
@@ -727,7 +859,7 @@ type Identity struct {
 
 func (x *Identity) Reset() {
 	*x = Identity{}
-	mi := &file_cairn_v1_records_proto_msgTypes[3]
+	mi := &file_cairn_v1_records_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -739,7 +871,7 @@ func (x *Identity) String() string {
 func (*Identity) ProtoMessage() {}
 
 func (x *Identity) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_records_proto_msgTypes[3]
+	mi := &file_cairn_v1_records_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -752,7 +884,7 @@ func (x *Identity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Identity.ProtoReflect.Descriptor instead.
 func (*Identity) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_records_proto_rawDescGZIP(), []int{3}
+	return file_cairn_v1_records_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Identity) GetIdentifier() string {
@@ -816,13 +948,19 @@ type Journey struct {
 	Live          bool   `protobuf:"varint,17,opt,name=live,proto3" json:"live,omitempty"`
 	Model         string `protobuf:"bytes,18,opt,name=model,proto3" json:"model,omitempty"`
 	Approximate   bool   `protobuf:"varint,19,opt,name=approximate,proto3" json:"approximate,omitempty"`
+	// Of the profile at the journey's last touchpoint; empty: none matches.
+	Persona        string `protobuf:"bytes,21,opt,name=persona,proto3" json:"persona,omitempty"`
+	SentimentSum   int64  `protobuf:"zigzag64,22,opt,name=sentiment_sum,json=sentimentSum,proto3" json:"sentiment_sum,omitempty"`
+	SentimentCount uint64 `protobuf:"varint,23,opt,name=sentiment_count,json=sentimentCount,proto3" json:"sentiment_count,omitempty"`
+	// Points in thousandths, as of the last touchpoint.
+	IntentMillis  int64 `protobuf:"varint,24,opt,name=intent_millis,json=intentMillis,proto3" json:"intent_millis,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Journey) Reset() {
 	*x = Journey{}
-	mi := &file_cairn_v1_records_proto_msgTypes[4]
+	mi := &file_cairn_v1_records_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -834,7 +972,7 @@ func (x *Journey) String() string {
 func (*Journey) ProtoMessage() {}
 
 func (x *Journey) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_records_proto_msgTypes[4]
+	mi := &file_cairn_v1_records_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -847,7 +985,7 @@ func (x *Journey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Journey.ProtoReflect.Descriptor instead.
 func (*Journey) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_records_proto_rawDescGZIP(), []int{4}
+	return file_cairn_v1_records_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Journey) GetJourneyId() string {
@@ -990,6 +1128,34 @@ func (x *Journey) GetApproximate() bool {
 	return false
 }
 
+func (x *Journey) GetPersona() string {
+	if x != nil {
+		return x.Persona
+	}
+	return ""
+}
+
+func (x *Journey) GetSentimentSum() int64 {
+	if x != nil {
+		return x.SentimentSum
+	}
+	return 0
+}
+
+func (x *Journey) GetSentimentCount() uint64 {
+	if x != nil {
+		return x.SentimentCount
+	}
+	return 0
+}
+
+func (x *Journey) GetIntentMillis() int64 {
+	if x != nil {
+		return x.IntentMillis
+	}
+	return 0
+}
+
 // Quality counts what became of the raw records of one source that arrived in
 // one minute on one partition of touchpoints.raw. Running totals: the row with
 // the highest revision counts. Topic quality, key = partition/minute/source.
@@ -1011,7 +1177,7 @@ type Quality struct {
 
 func (x *Quality) Reset() {
 	*x = Quality{}
-	mi := &file_cairn_v1_records_proto_msgTypes[5]
+	mi := &file_cairn_v1_records_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1023,7 +1189,7 @@ func (x *Quality) String() string {
 func (*Quality) ProtoMessage() {}
 
 func (x *Quality) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_records_proto_msgTypes[5]
+	mi := &file_cairn_v1_records_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1036,7 +1202,7 @@ func (x *Quality) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Quality.ProtoReflect.Descriptor instead.
 func (*Quality) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_records_proto_rawDescGZIP(), []int{5}
+	return file_cairn_v1_records_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Quality) GetPartition() int32 {
@@ -1123,7 +1289,7 @@ type Epoch struct {
 
 func (x *Epoch) Reset() {
 	*x = Epoch{}
-	mi := &file_cairn_v1_records_proto_msgTypes[6]
+	mi := &file_cairn_v1_records_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1135,7 +1301,7 @@ func (x *Epoch) String() string {
 func (*Epoch) ProtoMessage() {}
 
 func (x *Epoch) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_records_proto_msgTypes[6]
+	mi := &file_cairn_v1_records_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1148,7 +1314,7 @@ func (x *Epoch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Epoch.ProtoReflect.Descriptor instead.
 func (*Epoch) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_records_proto_rawDescGZIP(), []int{6}
+	return file_cairn_v1_records_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Epoch) GetStep() string {
@@ -1183,7 +1349,7 @@ var File_cairn_v1_records_proto protoreflect.FileDescriptor
 
 const file_cairn_v1_records_proto_rawDesc = "" +
 	"\n" +
-	"\x16cairn/v1/records.proto\x12\bcairn.v1\"\xdd\b\n" +
+	"\x16cairn/v1/records.proto\x12\bcairn.v1\"\xbe\t\n" +
 	"\n" +
 	"Touchpoint\x12\x1d\n" +
 	"\n" +
@@ -1235,7 +1401,10 @@ const file_cairn_v1_records_proto_rawDesc = "" +
 	"\n" +
 	"raw_offset\x18# \x01(\x03R\trawOffset\x12\x1a\n" +
 	"\brevision\x18$ \x01(\x04R\brevision\x12\x1b\n" +
-	"\tmap_epoch\x18% \x01(\x04R\bmapEpoch\"\x90\x05\n" +
+	"\tmap_epoch\x18% \x01(\x04R\bmapEpoch\x12\x1c\n" +
+	"\tsentiment\x18& \x01(\x11R\tsentiment\x12)\n" +
+	"\x10sentiment_source\x18' \x01(\tR\x0fsentimentSource\x12\x16\n" +
+	"\x06device\x18( \x01(\tR\x06device\"\xd8\x06\n" +
 	"\aSession\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x1e\n" +
@@ -1263,7 +1432,17 @@ const file_cairn_v1_records_proto_rawDesc = "" +
 	"\x0erevenue_micros\x18\x12 \x01(\x12R\rrevenueMicros\x12\x15\n" +
 	"\x06is_bot\x18\x13 \x01(\bR\x05isBot\x12\x1a\n" +
 	"\brevision\x18\x14 \x01(\x04R\brevision\x12\x12\n" +
-	"\x04live\x18\x15 \x01(\bR\x04live\"W\n" +
+	"\x04live\x18\x15 \x01(\bR\x04live\x12\x16\n" +
+	"\x06device\x18\x16 \x01(\tR\x06device\x12\x14\n" +
+	"\x05pages\x18\x17 \x01(\x04R\x05pages\x12,\n" +
+	"\x06events\x18\x18 \x03(\v2\x14.cairn.v1.EventCountR\x06events\x12#\n" +
+	"\rsentiment_sum\x18\x19 \x01(\x12R\fsentimentSum\x12'\n" +
+	"\x0fsentiment_count\x18\x1a \x01(\x04R\x0esentimentCount\x12\x1c\n" +
+	"\toversized\x18\x1b \x01(\bR\toversized\"8\n" +
+	"\n" +
+	"EventCount\x12\x14\n" +
+	"\x05event\x18\x01 \x01(\tR\x05event\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x04R\x05count\"W\n" +
 	"\x04Link\x12\x17\n" +
 	"\afrom_ms\x18\x01 \x01(\x03R\x06fromMs\x12\x1d\n" +
 	"\n" +
@@ -1276,7 +1455,7 @@ const file_cairn_v1_records_proto_rawDesc = "" +
 	"\x03map\x18\x02 \x03(\v2\x0e.cairn.v1.LinkR\x03map\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12\x16\n" +
 	"\x06frozen\x18\x04 \x01(\bR\x06frozen\x12\x1a\n" +
-	"\brevision\x18\x05 \x01(\x04R\brevision\"\xeb\x04\n" +
+	"\brevision\x18\x05 \x01(\x04R\brevision\"\xf8\x05\n" +
 	"\aJourney\x12\x1d\n" +
 	"\n" +
 	"journey_id\x18\x01 \x01(\tR\tjourneyId\x12\x18\n" +
@@ -1301,7 +1480,11 @@ const file_cairn_v1_records_proto_rawDesc = "" +
 	"\brevision\x18\x10 \x01(\x04R\brevision\x12\x12\n" +
 	"\x04live\x18\x11 \x01(\bR\x04live\x12\x14\n" +
 	"\x05model\x18\x12 \x01(\tR\x05model\x12 \n" +
-	"\vapproximate\x18\x13 \x01(\bR\vapproximate\"\xa0\x02\n" +
+	"\vapproximate\x18\x13 \x01(\bR\vapproximate\x12\x18\n" +
+	"\apersona\x18\x15 \x01(\tR\apersona\x12#\n" +
+	"\rsentiment_sum\x18\x16 \x01(\x12R\fsentimentSum\x12'\n" +
+	"\x0fsentiment_count\x18\x17 \x01(\x04R\x0esentimentCount\x12#\n" +
+	"\rintent_millis\x18\x18 \x01(\x03R\fintentMillis\"\xa0\x02\n" +
 	"\aQuality\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x1b\n" +
 	"\tminute_ms\x18\x02 \x01(\x03R\bminuteMs\x12\x16\n" +
@@ -1344,24 +1527,26 @@ func file_cairn_v1_records_proto_rawDescGZIP() []byte {
 }
 
 var file_cairn_v1_records_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cairn_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_cairn_v1_records_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_cairn_v1_records_proto_goTypes = []any{
 	(Flag)(0),          // 0: cairn.v1.Flag
 	(*Touchpoint)(nil), // 1: cairn.v1.Touchpoint
 	(*Session)(nil),    // 2: cairn.v1.Session
-	(*Link)(nil),       // 3: cairn.v1.Link
-	(*Identity)(nil),   // 4: cairn.v1.Identity
-	(*Journey)(nil),    // 5: cairn.v1.Journey
-	(*Quality)(nil),    // 6: cairn.v1.Quality
-	(*Epoch)(nil),      // 7: cairn.v1.Epoch
+	(*EventCount)(nil), // 3: cairn.v1.EventCount
+	(*Link)(nil),       // 4: cairn.v1.Link
+	(*Identity)(nil),   // 5: cairn.v1.Identity
+	(*Journey)(nil),    // 6: cairn.v1.Journey
+	(*Quality)(nil),    // 7: cairn.v1.Quality
+	(*Epoch)(nil),      // 8: cairn.v1.Epoch
 }
 var file_cairn_v1_records_proto_depIdxs = []int32{
-	3, // 0: cairn.v1.Identity.map:type_name -> cairn.v1.Link
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	3, // 0: cairn.v1.Session.events:type_name -> cairn.v1.EventCount
+	4, // 1: cairn.v1.Identity.map:type_name -> cairn.v1.Link
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_records_proto_init() }
@@ -1375,7 +1560,7 @@ func file_cairn_v1_records_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_records_proto_rawDesc), len(file_cairn_v1_records_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
