@@ -201,7 +201,7 @@ func (h *Home) settleName() []Copy {
 	u.Canonical = name
 	u.Version++
 	h.blur(name != "" && h.folded()) // what is folded away has no rows from now on
-	h.parked = name != ""
+	h.parked, h.restart = name != "", true
 	h.added, h.removed = nil, nil // the full copy has it all
 	var out []Copy
 	if was != "" {
@@ -268,7 +268,7 @@ func (h *Home) Copy(c Copy) {
 	}
 	for _, p := range c.Added {
 		p.Member = c.Member
-		pack(&p.MessageID, &p.Identifier, &p.SessionID, &p.Channel, &p.Campaign.Source, &p.Campaign.Medium, &p.Campaign.Name, &p.Member)
+		p.own()
 		h.Profile.Add(p)
 	}
 	for _, k := range c.Removed {

@@ -1,6 +1,9 @@
 package journey
 
-import "hash/fnv"
+import (
+	"hash/fnv"
+	"slices"
+)
 
 // MaxHashes is how many messages of an identifier and arrival day are
 // remembered. Beyond it they count without de-duplication, flagged.
@@ -16,13 +19,18 @@ type HashChunk struct {
 	Number int32 // 0, 1, 2... within the day
 	Hashes []uint64
 
+	Touched int64 // record time of the last change
+	Latest  int64 // latest event time of its messages
+	Timer   int64 // when to look at the row again, as it is stored; 0: never
+
 	changed bool
 }
 
 // seen is an identifier's memory of messages.
 type seen struct {
-	chunks []*HashChunk
-	index  map[uint64]struct{} // all hashes, once there are many
+	chunks  []*HashChunk
+	changed []*HashChunk        // since changes were last taken
+	index   map[uint64]struct{} // all hashes, once there are many
 }
 
 // hashMessage is 64 bits of a message id. FNV alone leaves the high bits of
@@ -36,10 +44,10 @@ func hashMessage(id string) uint64 {
 	return z ^ z>>31
 }
 
-// add remembers a message that arrived on a day. known: it was there before.
-// full: it was not, and there is no room left to remember it.
-func (s *seen) add(id string, day int32) (known, full bool) {
-	h := hashMessage(id)
+// add remembers the message of a touchpoint by the day of its arrival. known: it
+// was there before. full: it was not, and there is no room left to remember it.
+func (s *seen) add(t *Touchpoint, record int64) (known, full bool) {
+	h, day := hashMessage(t.MessageID), int32(floorDiv(t.Received, 24*60*minute))
 	if s.has(h) {
 		return true, false
 	}
@@ -65,7 +73,11 @@ func (s *seen) add(id string, day int32) (known, full bool) {
 		last = next
 	}
 	last.Hashes = append(last.Hashes, h)
-	last.changed = true
+	last.Touched, last.Latest = max(last.Touched, record), max(last.Latest, t.Time)
+	if !last.changed {
+		last.changed = true
+		s.changed = append(s.changed, last)
+	}
 	if s.index != nil {
 		s.index[h] = struct{}{}
 	}
@@ -95,4 +107,20 @@ func (s *seen) has(h uint64) bool {
 		}
 	}
 	return false
+}
+
+// evict drops the rows that are due at a record time, and returns them.
+func (s *seen) evict(record, keep int64) (gone []*HashChunk) {
+	s.chunks = slices.DeleteFunc(s.chunks, func(c *HashChunk) bool {
+		if record <= c.Touched+keep {
+			return false
+		}
+		c.changed = false
+		gone = append(gone, c)
+		return true
+	})
+	if gone != nil {
+		s.index = nil
+	}
+	return gone
 }

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -13,6 +14,7 @@ const (
 	Counted   Outcome = iota // a touchpoint
 	Duplicate                // its message was counted before
 	Late                     // beyond the lateness horizon
+	Evicted                  // late, too: where it belongs, state was dropped already
 )
 
 // Device is the device step's state of one identifier: which messages were
@@ -22,8 +24,13 @@ type Device struct {
 	Identifier string
 	Ownership  Ownership
 	Oversized  bool // some messages were counted without de-duplication
+	// EvictedThrough is the latest event time of what was dropped, 0 for nothing.
+	// A touchpoint at or before it + gap comes too late to be counted right
+	// (semantics D11 b).
+	EvictedThrough int64
 
 	sessions []*Session // sorted by start, further apart than the gap
+	touched  []*Session // those of them that have changed
 	seen     seen
 	changes  DeviceChanges
 }
@@ -32,10 +39,13 @@ type Device struct {
 // order that depends on the touchpoints alone.
 type DeviceChanges struct {
 	Sessions  []*Session   // changed ones that still exist, by start
+	Rearmed   []*Session   // those of which only the timer has changed
 	Dropped   []int64      // starts under which a session was stored and no longer is
 	Voids     []Void       // by absorbed id
 	Hashes    []*HashChunk // changed rows
-	Links     bool         // Ownership or Oversized changed in any way
+	Forgotten []*HashChunk // rows that are no more
+	Timers    []int64      // times at which to call Tick
+	Links     bool         // Ownership, Oversized or EvictedThrough changed in any way
 	Ownership bool         // Ownership.Map or Frozen changed
 	Named     []string     // profiles that any map since the last call named, sorted: tell them Known
 }
@@ -55,20 +65,29 @@ func (d *Device) RestoreHashes(c *HashChunk) { d.seen.chunks = append(d.seen.chu
 // Sessions are the identifier's sessions by start. The caller must not change them.
 func (d *Device) Sessions() []*Session { return d.sessions }
 
-// Apply takes in one touchpoint. Counted touchpoints get their session and
-// owner set. links tells the caller which other identifiers the touchpoint
-// links to its user; the device's own link is taken in here.
-func (d *Device) Apply(t *Touchpoint, m *Model) Outcome {
-	known, full := d.seen.add(t.MessageID, int32(floorDiv(t.Received, 24*60*minute)))
+// Apply takes in one touchpoint that arrived at a record time: the arrival of the
+// newest record so far. Counted touchpoints get their sentiment, session and
+// owner set. The caller tells other identifiers of the link to the touchpoint's
+// user; the device's own is taken in here.
+func (d *Device) Apply(t *Touchpoint, m *Model, record int64) Outcome {
+	known, full := d.seen.add(t, record)
 	if known {
 		return Duplicate
 	}
 	if full && !d.Oversized {
 		d.Oversized, d.changes.Links = true, true
 	}
+	if m.Sentiment != nil && !t.Has(FlagAsset) {
+		if score, source, ok := m.Sentiment(t); ok {
+			t.Sentiment, t.SentimentSource = score, source
+		}
+	}
 	// After the look for copies: of several, the first counts, also if it is late.
 	if m.Lateness > 0 && t.Received-t.Time > m.Lateness && !t.Has(FlagBackfill) {
 		return Late
+	}
+	if d.EvictedThrough != 0 && t.Time <= d.EvictedThrough+m.SessionGap {
+		return Evicted
 	}
 	if t.Received-t.Time > LiveLimit || t.Has(FlagBackfill) {
 		t.Flags |= FlagNotLive
@@ -77,7 +96,9 @@ func (d *Device) Apply(t *Touchpoint, m *Model) Outcome {
 		d.AddLink(Link{t.Time, t.MessageID, t.UserID}, m)
 	}
 	if !t.Business() {
-		t.SessionID = d.addSession(t, m.SessionGap).ID
+		s := d.addSession(t, m)
+		s.Touched, s.Oversized = max(s.Touched, record), s.Oversized || full
+		t.SessionID = s.ID
 	}
 	t.Owner, t.MapEpoch = d.owner(t), d.Ownership.Epoch
 	return Counted
@@ -131,17 +152,16 @@ func (d *Device) owner(t *Touchpoint) string {
 	return d.Identifier
 }
 
-func (d *Device) addSession(t *Touchpoint, gap int64) *Session {
-	list, in, was, absorbed := addToSessions(d.sessions, t, gap)
+func (d *Device) addSession(t *Touchpoint, m *Model) *Session {
+	list, in, was, absorbed := addToSessions(d.sessions, t, m)
 	d.sessions = list
-	in.changed = true
+	d.touch(in)
 	if was != in.Start {
 		d.changes.Dropped = append(d.changes.Dropped, was)
 	}
 	for _, o := range absorbed {
+		o.changed, o.rearmed = false, false
 		d.changes.Dropped = append(d.changes.Dropped, o.Start)
-	}
-	for _, o := range absorbed {
 		// What had merged into it is voided again, so that each id names the final
 		// survivor and readers resolve in one step.
 		d.changes.Voids = append(d.changes.Voids, Void{ID: o.ID, Into: in.ID, Minted: o.Minted})
@@ -152,41 +172,131 @@ func (d *Device) addSession(t *Touchpoint, gap int64) *Session {
 	return in
 }
 
-// Close marks the open sessions whose gap has passed at now as closed, and
-// returns the earliest time another one may close (0: none is open).
-func (d *Device) Close(now, gap int64) (next int64) {
-	for _, s := range d.sessions {
-		switch due := s.End + gap + 1; {
-		case s.Closed:
-		case due <= now:
-			s.Closed, s.changed = true, true
-		case next == 0 || due < next:
-			next = due
-		}
+func (d *Device) touch(s *Session) {
+	if !s.changed {
+		s.changed = true
+		d.touched = append(d.touched, s)
 	}
-	return next
 }
 
-// TakeChanges returns what changed since the last call and forgets it.
-func (d *Device) TakeChanges() DeviceChanges {
+// Tick closes the open sessions whose gap has passed at now, and drops what
+// nothing that comes in time can touch any more at a record time. fired is the
+// timer that asks for it: those up to it are armed anew by TakeChanges.
+func (d *Device) Tick(at Instant, fired int64, m *Model) {
+	for _, s := range d.sessions {
+		if s.Timer != 0 && s.Timer <= fired {
+			s.Timer, s.rearmed = 0, true
+			d.changes.Rearmed = append(d.changes.Rearmed, s)
+		}
+		if !s.Closed && s.End+m.SessionGap < at.Now {
+			s.Closed = true
+			d.touch(s)
+		}
+	}
+	for _, c := range d.seen.chunks {
+		if c.Timer != 0 && c.Timer <= fired {
+			c.Timer = 0
+			if !c.changed {
+				c.changed = true
+				d.seen.changed = append(d.seen.changed, c)
+			}
+		}
+	}
+	if m.Lateness > 0 {
+		d.evict(at.Record, m.keepSessions())
+	}
+}
+
+// evict drops what has not been touched for long.
+func (d *Device) evict(record, keep int64) {
+	before := d.EvictedThrough
+	d.sessions = slices.DeleteFunc(d.sessions, func(s *Session) bool {
+		if !s.Closed || s.changed || record <= s.Touched+keep {
+			return false
+		}
+		s.rearmed = false
+		d.EvictedThrough = max(d.EvictedThrough, s.End)
+		d.changes.Dropped = append(d.changes.Dropped, s.Start)
+		return true
+	})
+	gone := d.seen.evict(record, keep)
+	for _, c := range gone {
+		d.EvictedThrough = max(d.EvictedThrough, c.Latest)
+	}
+	d.changes.Forgotten = append(d.changes.Forgotten, gone...)
+	d.changes.Links = d.changes.Links || d.EvictedThrough != before
+}
+
+// due is when to look at a session next: to close it, then to drop it.
+func (s *Session) due(m *Model) int64 {
+	switch {
+	case !s.Closed:
+		return s.End + m.SessionGap + 1
+	case m.Lateness > 0:
+		return s.Touched + m.keepSessions() + 1
+	}
+	return 0
+}
+
+// TakeChanges returns what changed since the last call and forgets it. Timers of
+// rows are armed here: one that would fire too early is left, so that a session
+// that goes on does not write a timer with every touchpoint.
+func (d *Device) TakeChanges(m *Model) DeviceChanges {
 	c := d.changes
 	d.changes = DeviceChanges{}
-	for _, s := range d.sessions {
+	for _, s := range d.touched {
 		if s.changed {
-			s.changed = false
+			s.changed, s.rearmed = false, false
 			c.Sessions = append(c.Sessions, s)
+			s.Timer = c.arm(s.Timer, s.due(m))
 		}
-		// A start that a session has again is not dropped.
-		c.Dropped = slices.DeleteFunc(c.Dropped, func(at int64) bool { return at == s.Start })
 	}
-	for _, h := range d.seen.chunks {
+	d.touched = d.touched[:0]
+	slices.SortFunc(c.Sessions, func(a, b *Session) int { return cmp.Compare(a.Start, b.Start) })
+	c.Rearmed = slices.DeleteFunc(c.Rearmed, func(s *Session) bool {
+		again := s.rearmed // else it is among the changed, or gone
+		if s.rearmed = false; again {
+			s.Timer = c.arm(s.Timer, s.due(m))
+		}
+		return !again
+	})
+	// A start that a session has again is not dropped.
+	c.Dropped = slices.DeleteFunc(c.Dropped, func(at int64) bool {
+		_, again := slices.BinarySearchFunc(d.sessions, at, func(s *Session, at int64) int { return cmp.Compare(s.Start, at) })
+		return again
+	})
+	for _, h := range d.seen.changed {
 		if h.changed {
 			h.changed = false
 			c.Hashes = append(c.Hashes, h)
+			if m.Lateness > 0 {
+				h.Timer = c.arm(h.Timer, h.Touched+m.keepSessions()+1)
+			}
 		}
 	}
+	d.seen.changed = d.seen.changed[:0]
 	c.Voids = lastVoids(c.Voids)
 	return c
+}
+
+// arm returns when a row's timer is to fire, and notes a new one.
+func (c *DeviceChanges) arm(armed, due int64) int64 {
+	if due == 0 || armed != 0 && armed <= due {
+		return armed
+	}
+	if !slices.Contains(c.Timers, due) {
+		c.Timers = append(c.Timers, due)
+	}
+	return due
+}
+
+// Weight is about how much memory the decoded state takes, in rows.
+func (d *Device) Weight() int {
+	n := 1 + len(d.sessions)
+	for _, c := range d.seen.chunks {
+		n += 1 + len(c.Hashes)/32
+	}
+	return n
 }
 
 // lastVoids keeps the newest entry of each id, sorted by id: a survivor may have

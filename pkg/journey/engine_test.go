@@ -25,8 +25,14 @@ type engine struct {
 
 	duplicates  int
 	late        int
+	evicted     int // late, because state was dropped
 	pending     int
+	record      int64 // arrival of the newest touchpoint
+	evict       bool  // let rows be dropped when their time has come
+	dropped     int   // rows
 	rows        map[string]*stored
+	sessions    map[string]journeytest.Session      // by id, as emitted
+	frictions   map[string]friction                 // by id, as emitted
 	journeys    map[string]journeytest.Journey      // by id, as emitted
 	owners      map[string]string                   // journey id -> profile
 	transitions map[emission]journeytest.Transition // as emitted
@@ -47,6 +53,14 @@ type stored struct {
 	points   []byte
 	maps     map[string][]byte
 	union    []byte
+	past     []byte
+	fricts   []byte
+}
+
+// friction is a row with the journey that it names.
+type friction struct {
+	journey string
+	row     journeytest.FrictionRow
 }
 
 type emission struct {
@@ -58,6 +72,7 @@ func newEngine(m *journey.Model, every int, restart bool, seed uint64) *engine {
 	return &engine{
 		m: m, every: every, restart: restart, rnd: rand.New(rand.NewPCG(seed, 1)),
 		devices: map[string]*journey.Device{}, homes: map[string]*journey.Home{}, rows: map[string]*stored{},
+		sessions: map[string]journeytest.Session{}, frictions: map[string]friction{},
 		journeys: map[string]journeytest.Journey{}, owners: map[string]string{}, transitions: map[emission]journeytest.Transition{},
 	}
 }
@@ -94,7 +109,9 @@ func (e *engine) device(id string) *journey.Device {
 		d.Restore(must(wire.DecodeSession(r.sessions[at])))
 	}
 	for k, v := range r.hashes {
-		d.RestoreHashes(&journey.HashChunk{Day: k[0], Number: k[1], Hashes: must(wire.DecodeHashes(v))})
+		c := &journey.HashChunk{Day: k[0], Number: k[1]}
+		must(0, wire.DecodeHashes(v, c))
+		d.RestoreHashes(c)
 	}
 	e.devices[id] = d
 	return d
@@ -107,7 +124,13 @@ func (e *engine) home(id string) *journey.Home {
 	p := &journey.Home{Maps: map[string]journey.KnownMap{}}
 	p.ID = id
 	if r := e.row("p" + id); r.journeys != nil {
-		p.Journeys = must(wire.DecodeJourneys(r.journeys))
+		must(wire.DecodeJourneys(r.journeys, &p.Profile))
+		if r.past != nil {
+			p.Past = must(wire.DecodePast(r.past))
+		}
+		if r.fricts != nil {
+			p.RestoreFrictions(must(wire.DecodeFrictions(r.fricts)))
+		}
 		p.Restore(must(wire.DecodePoints(r.points)))
 		for identifier, row := range r.maps {
 			p.Maps[identifier] = must(wire.DecodeKnownMap(row))
@@ -123,12 +146,16 @@ func (e *engine) home(id string) *journey.Home {
 // Apply implements journeytest.Engine.
 func (e *engine) Apply(t journey.Touchpoint) {
 	d := e.device(t.Identifier)
-	switch d.Apply(&t, e.m) {
+	e.record = max(e.record, t.Received)
+	switch d.Apply(&t, e.m, e.record) {
 	case journey.Duplicate:
 		e.duplicates++
 		return
 	case journey.Late:
 		e.late++
+		return
+	case journey.Evicted:
+		e.evicted++
 		return
 	}
 	e.send(func() { e.adopt(e.home(t.Owner).Touchpoint(e.m.Point(&t), t.MapEpoch)) })
@@ -204,41 +231,88 @@ func (e *engine) deliver() bool {
 	return true
 }
 
-// commit takes all changes, as a flush does.
+// commit takes all changes, as a flush does, and lets what is due be dropped.
 func (e *engine) commit(now int64) {
 	e.pending = 0
 	for id, d := range e.devices {
-		r := e.row("d" + id)
-		c := d.TakeChanges()
-		for _, at := range c.Dropped {
-			delete(r.sessions, at)
+		if e.evict {
+			d.Tick(journey.Instant{Now: now, Record: e.record}, now, e.m)
 		}
-		for _, s := range c.Sessions {
-			r.sessions[s.Start] = wire.EncodeSession(s)
-		}
-		for _, h := range c.Hashes {
-			r.hashes[[2]int32{h.Day, h.Number}] = wire.EncodeHashes(h)
-		}
-		if c.Links {
-			r.meta = wire.EncodeDevice(d)
-		}
+		e.keepDevice(id, d)
 	}
 	for id, p := range e.homes {
-		e.take(&p.Profile, p.Refold(e.m, now))
+		at := journey.Instant{Now: now}
+		if e.evict && len(e.flying) == 0 {
+			at.Record = e.record
+		}
+		e.take(&p.Profile, p.Refold(e.m, at))
 		r := e.row("p" + id)
-		r.journeys, r.points = wire.EncodeJourneys(p.Journeys), wire.EncodePoints(p.Points())
+		r.journeys, r.points = wire.EncodeJourneys(&p.Profile, 0), wire.EncodePoints(p.Points())
 		e.copies(p.TakeCopies())
 		if p.TakeJoined() {
 			r.union = wire.EncodeUnion(&p.Union)
 		}
 		for _, identifier := range p.TakeLearned() {
-			r.maps[identifier] = wire.EncodeKnownMap(p.Maps[identifier])
+			delete(r.maps, identifier)
+			if known, ok := p.Maps[identifier]; ok {
+				r.maps[identifier] = wire.EncodeKnownMap(known)
+			}
+		}
+		if past := p.TakePast(); past != nil {
+			e.dropped++
+			r.past = wire.EncodePast(past)
+		}
+		if list, changed := p.TakeFrictions(); changed {
+			r.fricts = wire.EncodeFrictions(list)
 		}
 	}
 	if e.restart && len(e.flying) == 0 { // what flies holds on to the decoded states
 		clear(e.devices)
 		clear(e.homes)
 	}
+}
+
+// keepDevice writes a device's changed rows and emits its sessions.
+func (e *engine) keepDevice(id string, d *journey.Device) {
+	r := e.row("d" + id)
+	c := d.TakeChanges(e.m)
+	for _, at := range c.Dropped {
+		delete(r.sessions, at)
+	}
+	for _, v := range c.Voids {
+		delete(e.sessions, v.ID)
+	}
+	for _, s := range c.Rearmed {
+		r.sessions[s.Start] = wire.EncodeSession(s)
+	}
+	for _, s := range c.Sessions {
+		r.sessions[s.Start] = wire.EncodeSession(s)
+		e.sessions[s.ID] = e.sessionRow(id, s)
+	}
+	e.dropped += len(c.Forgotten)
+	for _, h := range c.Forgotten {
+		delete(r.hashes, [2]int32{h.Day, h.Number})
+	}
+	for _, h := range c.Hashes {
+		r.hashes[[2]int32{h.Day, h.Number}] = wire.EncodeHashes(h)
+	}
+	if c.Links {
+		r.meta = wire.EncodeDevice(d)
+	}
+}
+
+func (e *engine) sessionRow(id string, s *journey.Session) journeytest.Session {
+	row := journeytest.Session{
+		Identifier: id, Start: s.Start, End: s.End, Count: int(s.Touchpoints), Status: s.Status(),
+		FirstMessage: s.FirstID, LastMessage: s.LastID, RevenueMicros: s.RevenueMicros, Bot: s.IsBot(),
+		Channel: s.Channel, LastChannel: s.LastChannel, Device: s.Device, Campaign: s.Campaign.Name,
+		Landing: s.Landing.Path, Exit: s.Exit.Path, Pages: int(s.Pages), EventCounts: map[string]int{},
+		SentimentSum: s.SentimentSum, SentimentCount: int(s.SentimentCount),
+	}
+	for _, c := range s.Events {
+		row.EventCounts[e.m.EventName(c.Event)] = int(c.Count)
+	}
+	return row
 }
 
 // take applies what a fold emitted to the tables, as the warehouse does.
@@ -252,6 +326,8 @@ func (e *engine) take(p *journey.Profile, c journey.ProfileChanges) {
 			Profile: p.ID, Start: j.Start, End: j.End, Touchpoints: int(j.Touchpoints), Business: int(j.Business),
 			Status: j.Status(), Converted: j.Fold.Converted, Stage: e.m.StageName(j.Fold.Stage),
 			Substage: e.m.SubstageName(j.Fold.Stage, j.Fold.Substage), RevenueMicros: j.RevenueMicros,
+			SentimentSum: j.SentimentSum, SentimentCount: int(j.SentimentCount), Persona: j.Persona,
+			IntentMillis: j.Intent, Sessions: int(j.Sessions),
 		}
 	}
 	for _, t := range c.Transitions {
@@ -263,18 +339,23 @@ func (e *engine) take(p *journey.Profile, c journey.ProfileChanges) {
 		e.transitions[key] = journeytest.Transition{
 			Profile: t.Profile, Seq: int(t.Seq), From: t.From, To: t.To, Direction: t.Direction, Substage: t.Substage,
 			Skipped: t.Skipped, At: t.AtMillis, Dwell: t.DwellMillis, MessageID: t.TouchpointID, Identifier: t.Identifier,
+			Channel: t.Channel, Sentiment: t.Sentiment, Persona: t.Persona,
 		}
+	}
+	for _, f := range c.Frictions {
+		if f.Status == journey.StatusVoid {
+			delete(e.frictions, f.ID)
+			continue
+		}
+		e.frictions[f.ID] = friction{f.JourneyID, journeytest.FrictionRow{
+			Profile: f.Profile, Name: f.Name, Kind: f.Kind, Severity: f.Severity, At: f.AtMillis, MessageID: f.TouchpointID,
+			Identifier: f.Identifier, Channel: f.Channel, Stage: f.Stage, Substage: f.Substage, Persona: f.Persona,
+		}}
 	}
 }
 
-// Finish implements journeytest.Engine.
-func (e *engine) Finish(now int64) *journeytest.Answer {
-	for e.commit(now); e.deliver(); {
-		for e.deliver() {
-		}
-		e.commit(now)
-	}
-	a := &journeytest.Answer{Owners: map[journeytest.Point]string{}, Duplicates: e.duplicates, Late: e.late}
+// settle lets everything in flight arrive and brings all up to a clock.
+func (e *engine) settle(now int64) {
 	for name := range e.rows {
 		if name[0] == 'd' {
 			e.device(name[1:])
@@ -282,34 +363,41 @@ func (e *engine) Finish(now int64) *journeytest.Answer {
 			e.home(name[1:])
 		}
 	}
-	for id, d := range e.devices {
-		d.Close(now, e.m.SessionGap)
-		for _, s := range d.Sessions() {
-			a.Sessions = append(a.Sessions, journeytest.Session{
-				Identifier: id, Start: s.Start, End: s.End, Count: int(s.Touchpoints), Status: s.Status(),
-				FirstMessage: s.FirstID, LastMessage: s.LastID, RevenueMicros: s.RevenueMicros, Bot: s.IsBot(),
-			})
-		}
-		if d.Ownership.Frozen {
-			a.Frozen = append(a.Frozen, id)
+	for _, d := range e.devices {
+		d.Tick(journey.Instant{Now: now}, now, e.m)
+	}
+	for e.commit(now); e.deliver(); e.commit(now) {
+		for e.deliver() {
 		}
 	}
-	for id, p := range e.homes {
-		if p.Union.Frozen {
-			a.Frozen = append(a.Frozen, id)
+}
+
+// Finish implements journeytest.Engine.
+func (e *engine) Finish(now int64) *journeytest.Answer {
+	e.settle(now)
+	a := &journeytest.Answer{Owners: map[journeytest.Point]string{}, Duplicates: e.duplicates, Late: e.late}
+	for _, s := range e.sessions {
+		a.Sessions = append(a.Sessions, s)
+	}
+	for name := range e.rows {
+		if name[0] == 'd' && e.device(name[1:]).Ownership.Frozen || name[0] == 'p' && e.home(name[1:]).Union.Frozen {
+			a.Frozen = append(a.Frozen, name[1:])
 		}
 	}
-	for id, p := range e.homes { // time alone changes a status
-		e.take(&p.Profile, p.Refold(e.m, now))
+	for name := range e.rows {
+		if name[0] != 'p' {
+			continue
+		}
+		p := e.home(name[1:])
 		if len(p.Points()) > 0 && p.Union.Canonical != "" {
 			continue // another home has the rows
 		}
 		for _, pt := range p.Points() {
 			at := journeytest.Point{Identifier: pt.Identifier, MessageID: pt.MessageID}
 			if other, twice := a.Owners[at]; twice {
-				panic(fmt.Sprintf("%v is held by %s and %s", at, other, id))
+				panic(fmt.Sprintf("%v is held by %s and %s", at, other, p.ID))
 			}
-			a.Owners[at] = id
+			a.Owners[at] = p.ID
 		}
 	}
 	for _, j := range e.journeys {
@@ -318,6 +406,10 @@ func (e *engine) Finish(now int64) *journeytest.Answer {
 	for key, t := range e.transitions {
 		t.JourneyStart = e.journeys[key.journey].Start
 		a.Transitions = append(a.Transitions, t)
+	}
+	for _, f := range e.frictions {
+		f.row.JourneyStart = e.journeys[f.journey].Start
+		a.Frictions = append(a.Frictions, f.row)
 	}
 	return a.Sort()
 }

@@ -73,10 +73,14 @@ func (f Fold) Clone() Fold {
 	return f
 }
 
-// Step takes in the next point of the journey in order. It reports the
-// transition that the point causes, without profile and journey, if any.
-func (m *Model) Step(f *Fold, p *Point) (Transition, bool) {
-	fired, substages := m.fire(f, p)
+// Step takes in the next point of the journey in order; intent is the journey's
+// with the point, in thousandths. It reports the transition that the point
+// causes, if any, without profile, journey, sentiment and persona.
+func (m *Model) Step(f *Fold, p *Point, intent int64) (Transition, bool) {
+	if p.Matches == 0 {
+		return Transition{}, false
+	}
+	fired, substages := m.fire(f, p, intent)
 	if m.Goal >= 0 && fired&(1<<m.Goal) != 0 {
 		f.Converted = true
 	}
@@ -111,7 +115,7 @@ func (m *Model) Step(f *Fold, p *Point) (Transition, bool) {
 
 // fire finds the stages whose rules fire at p, a bit each, and for each such
 // stage the furthest substage that did (-1: none).
-func (m *Model) fire(f *Fold, p *Point) (fired uint64, substages [64]int) {
+func (m *Model) fire(f *Fold, p *Point, intent int64) (fired uint64, substages [MaxRules]int) {
 	for set := p.Matches; set != 0; set &= set - 1 {
 		n := bits.TrailingZeros64(set)
 		r := &m.rules[n]
@@ -119,7 +123,7 @@ func (m *Model) fire(f *Fold, p *Point) (fired uint64, substages [64]int) {
 		if r.After >= 0 && f.Visited&(1<<r.After) == 0 {
 			continue
 		}
-		if r.AtLeast > 1 && !f.enough(n, r, p.Time) {
+		if r.AtLeast > 1 && !f.enough(n, r, p.Time) || intent < 1000*int64(r.Intent) {
 			continue
 		}
 		if fired&(1<<r.stage) == 0 {
@@ -146,7 +150,7 @@ func (f *Fold) enough(n int, r *Rule, at int64) bool {
 }
 
 // choose picks where the fired stages lead; direction "" is nowhere.
-func (m *Model) choose(f *Fold, fired uint64, substages [64]int) (to int, direction string) {
+func (m *Model) choose(f *Fold, fired uint64, substages [MaxRules]int) (to int, direction string) {
 	for s := len(m.Stages) - 1; s > f.Stage; s-- {
 		if fired&(1<<s) != 0 {
 			return s, DirectionAdvance

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -57,6 +58,20 @@ func (h *Home) Add(p Point) {
 	}
 }
 
+// Refold is Profile.Refold. A home that keeps no points needs no maps either: who
+// owns what comes next is the device step's to say, by a map as new as the point.
+func (h *Home) Refold(m *Model, at Instant) ProfileChanges {
+	c := h.Profile.Refold(m, at)
+	h.blur(h.shed)
+	h.shed = false
+	if len(c.Times) > 0 && len(h.points) == 0 && len(h.Journeys) == 0 && h.Past != nil {
+		h.learned = slices.AppendSeq(h.learned, maps.Keys(h.Maps))
+		clear(h.Maps)
+		slices.Sort(h.learned)
+	}
+	return c
+}
+
 // Touchpoint takes in a point that the device step sent here by the map of an
 // epoch. It returns what has to be forwarded.
 func (h *Home) Touchpoint(p Point, epoch uint64) []Adopt {
@@ -90,7 +105,7 @@ func (h *Home) Relinquish(identifier string, known KnownMap) []Adopt {
 }
 
 // TakeLearned lists the identifiers whose map has changed since the last call;
-// one may be there twice.
+// one may be there twice. A map that is no longer in Maps was dropped.
 func (h *Home) TakeLearned() []string {
 	l := h.learned
 	h.learned = nil

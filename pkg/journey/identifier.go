@@ -9,10 +9,15 @@ import (
 // Such a value counts as absent.
 func Blocked(value string) bool {
 	value = strings.TrimSpace(value)
-	if strings.Trim(value, "0-") == "" { // also the empty value
+	if onlyZeros(value) { // also the empty value
 		return true
 	}
 	if len(value) > len("[object object]") {
+		return false
+	}
+	switch value[0] | ' ' { // most begin like none of the words
+	case 'n', 'u', 'a', 't', 'f', '-', '[' | ' ':
+	default:
 		return false
 	}
 	switch strings.ToLower(value) {
@@ -21,6 +26,16 @@ func Blocked(value string) bool {
 		return true
 	}
 	return false
+}
+
+// onlyZeros reports whether a value has only zeros and hyphens.
+func onlyZeros(value string) bool {
+	for i := range len(value) {
+		if value[i] != '0' && value[i] != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 // CleanIdentifier is an identifier's value as it is compared: trimmed, emails

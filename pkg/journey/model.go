@@ -29,10 +29,55 @@ type Model struct {
 	// sessions count these one by one, and all others together.
 	Events []string
 
-	rules        []Rule // all, numbered by their position
-	byEvent      map[string][]int
-	anyEvent     []int
-	ruleOfStages [][]int
+	rules     []Rule // all, numbered by their position
+	signals   index  // of rules, by number
+	troubles  index  // of what Frictions match, by bit
+	counted   map[string]uint8
+	channels  map[string]int
+	named     map[string]int
+	decay     [decaySteps]uint64
+	decayStep int64
+}
+
+// index finds the rules that a touchpoint may match, by its event, so that cost
+// does not grow with their number.
+type index struct {
+	byEvent  map[string][]indexed
+	anyEvent []indexed
+}
+
+type indexed struct {
+	rule *Rule
+	bit  int
+}
+
+func (x *index) add(r *Rule, bit int) {
+	if len(r.Events) == 0 {
+		x.anyEvent = append(x.anyEvent, indexed{r, bit})
+	}
+	for _, e := range r.Events {
+		if x.byEvent == nil {
+			x.byEvent = map[string][]indexed{}
+		}
+		x.byEvent[e] = append(x.byEvent[e], indexed{r, bit})
+	}
+}
+
+// match is the set of the rules that t matches, a bit each. What a page loads,
+// images and scripts, matches nothing: it is not the customer's doing.
+func (x *index) match(t *Touchpoint) uint64 {
+	if t.Has(FlagAsset) {
+		return 0
+	}
+	var set uint64
+	for _, list := range [2][]indexed{x.byEvent[t.Event], x.anyEvent} {
+		for _, e := range list {
+			if e.rule.matches(t) {
+				set |= 1 << e.bit
+			}
+		}
+	}
+	return set
 }
 
 // Stage is one column of the journey map. Stages are ordered as listed.
@@ -60,51 +105,57 @@ type Rule struct {
 	stage int
 }
 
-// MaxRules is how many rules a model may have: a point keeps its matches in one word.
-const MaxRules = 64
+// Bounds of a model. A point keeps its matches in one word each.
+const (
+	MaxRules     = 64 // of all stages together
+	MaxFrictions = 32
+	MaxCounted   = 64 // names of each kind that personas count
+)
 
 // Compile numbers and indexes the rules. It must be called once before use; it
-// panics on more than MaxRules rules, which pkg/model reports as an error first.
+// panics beyond a bound, which pkg/model reports as an error first.
 func (m *Model) Compile() *Model {
-	m.rules, m.byEvent, m.anyEvent = nil, map[string][]int{}, nil
-	m.ruleOfStages = make([][]int, len(m.Stages))
+	m.rules, m.signals, m.troubles = nil, index{}, index{}
 	for s, stage := range m.Stages {
 		for _, r := range stage.Rules {
-			n := len(m.rules)
 			r.stage = s
 			m.rules = append(m.rules, r)
-			m.ruleOfStages[s] = append(m.ruleOfStages[s], n)
-			if len(r.Events) == 0 {
-				m.anyEvent = append(m.anyEvent, n)
-			}
-			for _, e := range r.Events {
-				m.byEvent[e] = append(m.byEvent[e], n)
-			}
 		}
 	}
-	if len(m.rules) > MaxRules {
-		panic("journey: model has too many rules")
+	if len(m.rules) > MaxRules || len(m.Frictions) > MaxFrictions || len(m.CountedEvents) > MaxCounted || len(m.CountedChannels) > MaxCounted {
+		panic("journey: the model is beyond a bound")
 	}
+	for n := range m.rules {
+		m.signals.add(&m.rules[n], n)
+	}
+	for n := range m.Frictions {
+		switch f := &m.Frictions[n]; {
+		case f.Event != nil:
+			m.troubles.add(f.Event, 2*n)
+		case f.Repetition != nil:
+			m.troubles.add(&f.Repetition.Match, 2*n)
+		case f.Absence != nil:
+			m.troubles.add(&f.Absence.After, 2*n)
+			m.troubles.add(&f.Absence.Without, 2*n+1)
+		}
+	}
+	m.counted, m.channels, m.named = map[string]uint8{}, map[string]int{}, map[string]int{}
+	for i, name := range m.CountedEvents {
+		m.counted[name] = uint8(i + 1)
+	}
+	for i, name := range m.CountedChannels {
+		m.channels[name] = i
+	}
+	for i, name := range m.Events {
+		m.named[name] = i
+	}
+	m.compileIntent()
 	return m
 }
 
-// Match is the set of rules a touchpoint matches by itself, a bit per rule.
-// Whether a rule then fires depends on the journey (at_least, within, after).
-// What a page loads, images and scripts, signals nothing: it is not the customer's doing.
-func (m *Model) Match(t *Touchpoint) uint64 {
-	if t.Has(FlagAsset) {
-		return 0
-	}
-	var set uint64
-	for _, list := range [2][]int{m.byEvent[t.Event], m.anyEvent} {
-		for _, n := range list {
-			if m.rules[n].matches(t) {
-				set |= 1 << n
-			}
-		}
-	}
-	return set
-}
+// Match is the set of stage rules a touchpoint matches by itself, a bit per rule.
+// Whether a rule then fires depends on the journey (at_least, within, after, intent).
+func (m *Model) Match(t *Touchpoint) uint64 { return m.signals.match(t) }
 
 func (r *Rule) matches(t *Touchpoint) bool {
 	return (r.Type == "" || r.Type == t.Type) &&

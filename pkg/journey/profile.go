@@ -17,20 +17,19 @@ const foldAway = MaxPoints / 2
 // Journey is a maximal run of a profile's customer touchpoints without a pause
 // longer than the journey gap, with the business touchpoints that fall into it.
 type Journey struct {
+	Standing
+
 	ID       string
 	Start    int64
 	End      int64
 	Minted   int64  // event time of the touchpoint the id came from; never changes
 	Absorbed []Void // journeys that merged into this one, by id; Into is not kept up
+	Touched  int64  // record time of the last change
 
-	Touchpoints   uint64 // the customer's
-	Business      uint64 // the business's
-	Sessions      uint64
-	RevenueMicros int64 // of both
-	Fold          Fold
-	Live          bool // the newest change was live
-	Lapsed        bool // the gap has passed
-	Approximate   bool
+	Persona     string // the profile's after the last point; "": none
+	Live        bool   // the newest change was live
+	Lapsed      bool   // the gap has passed
+	Approximate bool
 
 	Base *Base // what stands for points no longer kept; nil: nothing
 	// Emitted is the hash of each transition as last emitted, by seq; those up to
@@ -39,19 +38,26 @@ type Journey struct {
 	EmittedFrom uint32
 
 	published uint64 // hash of the row as last emitted
+	read      bool   // since the last Refold
+	lapsedAt  int64  // End as of which it lapsed
 }
 
 // Base is the folded beginning of a journey.
 type Base struct {
-	Fold          Fold
-	Start, End    int64
-	Gap           int64    // ms; of the model, within which a point before Start belongs to the journey
-	Through       OrderKey // of the last point folded in
-	Touchpoints   uint64
-	Business      uint64
-	Sessions      uint64
-	RevenueMicros int64
-	Ends          map[string]int64 // last time per identifier, to continue its sessions
+	Standing
+
+	Start, End int64
+	Gap        int64    // ms; of the model, within which a point before Start belongs to the journey
+	Through    OrderKey // of the last point folded in
+	Persona    string   // the profile's after that
+}
+
+// Past is what is kept of a profile's points that are no longer.
+type Past struct {
+	Through   OrderKey // of the last of them; a point before it comes too late to be exact
+	Evicted   int64    // latest end of a journey that was dropped; 0: none
+	Behaviour Behaviour
+	Troubles  []Trouble // per friction pattern of the model
 }
 
 // Status is converted once the goal's rule fired, else open until it lapses.
@@ -69,13 +75,24 @@ func (j *Journey) Status() string {
 type Profile struct {
 	ID       string
 	Journeys []*Journey // by start
+	Past     *Past      // nil: all points are here
+	Touched  int64      // record time of the last change
 
-	points []Point    // by key, then member; copies of one point count once
-	fresh  []OrderKey // of points added since the last fold, in the order of arrival
-	moved  []int64    // times of points added or taken out since the last fold
-	parked bool       // the points are kept, but another home has the rows
+	points  []Point    // by key, then member; copies of one point count once
+	fresh   []OrderKey // of points added since the last fold, in the order of arrival
+	moved   []int64    // times of points added or taken out since the last fold
+	removed bool       // points were taken out since the last fold
+	restart bool       // what was read is no longer so: read all again
+	parked  bool       // the points are kept, but another home has the rows
+	inexact bool       // every journey is approximate
+	shed    bool       // points were dropped that another home may still ask for
 
-	inexact bool // every journey is approximate
+	now        *reading  // of all points; nil: not read yet
+	marks      []reading // on the way there, by number of points
+	frictions  map[FrictionKey]published
+	pass       uint32 // number of the present reading
+	struckAnew bool   // frictions have changed since TakeFrictions
+	pastAnew   bool   // Past has changed since TakePast
 }
 
 // Restore adds stored points; they must be sorted by key before the first fold.
@@ -90,7 +107,7 @@ func (p *Profile) Points() []Point { return p.points }
 func (p *Profile) Add(pt Point) bool {
 	if j := p.covered(pt); j != nil {
 		j.Base.include(pt)
-		j.Approximate = true
+		j.Approximate, p.restart = true, true
 		p.fresh = append(p.fresh, pt.OrderKey)
 		return true
 	}
@@ -113,6 +130,7 @@ func (p *Profile) drop(gone func(*Point) bool) []Point {
 		out = append(out, pt)
 		return true
 	})
+	p.removed = p.removed || len(out) > 0
 	for i := range out {
 		p.moved = append(p.moved, out[i].Time)
 		p.fresh = slices.DeleteFunc(p.fresh, func(k OrderKey) bool { return k == out[i].OrderKey })
@@ -132,31 +150,150 @@ type ProfileChanges struct {
 	Journeys    []*Journey // changed rows, by start
 	Voids       []Void     // journeys that are no more, by id
 	Transitions []Transition
-	Times       []int64 // of the points added, taken out or folded into a base
+	Frictions   []Friction
+	Times       []int64 // of the points added, taken out, folded into a base or dropped
 }
 
-// Refold takes in the added points and recomputes the profile's journeys. Every
-// journey that changed is folded anew from its base; only rows that differ from
-// what was emitted before are returned. now closes journeys; it decides when a
-// status is published, never what it is in the end.
-func (p *Profile) Refold(m *Model, now int64) ProfileChanges {
-	var c ProfileChanges
-	c.Times = p.moved
+// Instant is the time as the profile step sees it. It decides when something is
+// published or dropped, never what it is in the end.
+type Instant struct {
+	Now    int64 // what has a time limit runs out by it
+	Record int64 // arrival of the newest record; state is dropped by it
+}
+
+// Refold takes in the added points and brings the profile's journeys and
+// frictions up to date. Points are read again from the earliest change on, not
+// from the beginning; only rows that differ from what was emitted before are
+// returned.
+func (p *Profile) Refold(m *Model, at Instant) ProfileChanges {
+	c := ProfileChanges{Times: p.moved}
 	old := p.Journeys
-	p.Journeys = p.windows(m)
-	c.Voids, c.Transitions = p.settle(old)
-	for i, j := range p.Journeys {
-		c.Transitions = append(c.Transitions, p.fold(m, j, now, p.nextStart(i))...)
-		if h := j.rowHash(); h != j.published {
-			j.published = h
-			c.Journeys = append(c.Journeys, j)
+	if !p.extend(m) {
+		p.Journeys = p.windows(m)
+		c.Voids, c.Transitions = p.settle(old)
+	}
+	p.pass++
+	p.reread(m, at.Now, &c)
+	p.touch(at.Record)
+	for _, j := range p.Journeys {
+		if p.status(m, j, at.Now) {
+			if h := j.rowHash(); h != j.published {
+				j.published = h
+				c.Journeys = append(c.Journeys, j)
+			}
 		}
 	}
 	for _, pt := range p.compact(m) {
 		c.Times = append(c.Times, pt.Time)
 	}
-	p.fresh, p.moved = nil, nil
+	for _, pt := range p.evict(m, at.Record) {
+		c.Times = append(c.Times, pt.Time)
+	}
+	p.fresh, p.moved, p.removed, p.restart = nil, nil, false, false
 	return c
+}
+
+// reread reads what a change may have touched.
+func (p *Profile) reread(m *Model, now int64, c *ProfileChanges) {
+	switch {
+	case p.restart || p.now == nil:
+		p.now, p.marks = nil, nil
+		r := p.begin(m)
+		p.read(m, r, now, c)
+		p.sweep(m, p.through(), p.parked, c)
+	case len(p.moved) == 0:
+		p.overdue(m, now, c)
+	default:
+		r, again := p.rewind(m, slices.Min(p.moved))
+		from := r.at
+		if r.n == 0 {
+			from = p.through()
+		}
+		p.read(m, r, now, c)
+		if again {
+			p.sweep(m, from, false, c)
+		}
+	}
+}
+
+// through is the key up to which points are no longer kept.
+func (p *Profile) through() OrderKey {
+	if p.Past == nil {
+		return OrderKey{Time: -1 << 63}
+	}
+	return p.Past.Through
+}
+
+// touch notes when journeys last changed, and whether by something live.
+func (p *Profile) touch(record int64) {
+	if len(p.moved) > 0 {
+		p.Touched = max(p.Touched, record)
+	}
+	for _, at := range p.moved {
+		if i := p.near(at); i >= 0 {
+			p.Journeys[i].Touched = max(p.Journeys[i].Touched, record)
+		}
+	}
+	for _, k := range p.fresh {
+		if i := p.near(k.Time); i >= 0 && k.Time <= p.Journeys[i].End {
+			p.Journeys[i].Live = p.live(k)
+			p.Journeys[i].Touched = max(p.Journeys[i].Touched, record)
+		}
+	}
+}
+
+// near is the number of the last journey started at or before a time; -1: none.
+func (p *Profile) near(at int64) int {
+	n, _ := slices.BinarySearchFunc(p.Journeys, at, func(j *Journey, at int64) int {
+		if j.Start <= at {
+			return -1
+		}
+		return 1
+	})
+	return n - 1
+}
+
+// status brings up to date what depends on more than the points, and reports
+// whether the row may have changed. A journey that has lapsed does so once: a
+// clock that goes back does not open it again.
+func (p *Profile) status(m *Model, j *Journey, now int64) (changed bool) {
+	lapsed := j.Lapsed && j.lapsedAt == j.End || now > j.End+m.JourneyGap
+	approximate := j.Approximate || p.inexact || p.tooOld(m, j)
+	changed = j.read || lapsed != j.Lapsed || approximate != j.Approximate
+	j.Lapsed, j.lapsedAt, j.Approximate, j.read = lapsed, j.End, approximate, false
+	return changed
+}
+
+// tooOld reports whether a journey begins where others may have been dropped.
+func (p *Profile) tooOld(m *Model, j *Journey) bool {
+	return p.Past != nil && j.Base == nil &&
+		(j.Start <= p.Past.Through.Time || p.Past.Evicted != 0 && j.Start <= p.Past.Evicted+m.JourneyGap)
+}
+
+// extend lets the last journey grow by the points added, if that is all there is
+// to do: nothing was taken out, and all came behind what has been read.
+func (p *Profile) extend(m *Model) bool {
+	if p.removed || p.restart || p.now == nil || p.parked {
+		return false
+	}
+	if len(p.moved) == 0 {
+		return true
+	}
+	if len(p.Journeys) == 0 || slices.Min(p.moved) <= p.now.at.Time {
+		return false
+	}
+	last := p.Journeys[len(p.Journeys)-1]
+	end := last.End
+	for i := p.now.n; i < len(p.points); i++ {
+		if pt := &p.points[i]; !pt.Business {
+			if pt.Time > end+m.JourneyGap {
+				return false
+			}
+			end = max(end, pt.Time)
+		}
+	}
+	last.End = end
+	return true
 }
 
 // covered finds the journey whose base a point would have to be folded into.
@@ -219,7 +356,9 @@ func (p *Profile) claim(start, end int64, taken []*Journey) *Journey {
 		}
 		j.Absorbed = append(append(j.Absorbed, old.Absorbed...), Void{ID: old.ID, Minted: old.Minted})
 		slices.SortFunc(j.Absorbed, func(a, b Void) int { return cmpStrings(a.ID, b.ID) })
+		p.restart = p.restart || old.Base != nil
 		j.takeBase(old.Base)
+		j.Touched = max(j.Touched, old.Touched)
 		j.Approximate = j.Approximate || old.Approximate || old.Base != nil
 	}
 	if j == nil {
@@ -284,55 +423,6 @@ func (p *Profile) nextStart(i int) int64 {
 	return 1<<63 - 1
 }
 
-// fold computes a journey from its base and points, and returns the transitions
-// that differ from what was emitted.
-func (p *Profile) fold(m *Model, j *Journey, now, next int64) []Transition {
-	j.Fold = NewFold()
-	j.Touchpoints, j.Business, j.Sessions, j.RevenueMicros = 0, 0, 0, 0
-	ends := map[string]int64{}
-	if b := j.Base; b != nil {
-		j.Fold = b.Fold.Clone()
-		j.Touchpoints, j.Business, j.Sessions, j.RevenueMicros = b.Touchpoints, b.Business, b.Sessions, b.RevenueMicros
-		for id, at := range b.Ends {
-			ends[id] = at
-		}
-		// What the base has made final is not emitted again.
-		final := min(max(b.Fold.Seq, j.EmittedFrom)-j.EmittedFrom, uint32(len(j.Emitted)))
-		j.Emitted, j.EmittedFrom = j.Emitted[final:], j.EmittedFrom+final
-	}
-	var changed []Transition
-	var hashes []uint64
-	for i, list := 0, p.between(j.Start, min(j.End+m.JourneyGap, next-1)); i < len(list); i++ {
-		pt := list[i]
-		if i > 0 && pt.OrderKey == list[i-1].OrderKey {
-			continue // while a point moves between two members, both copies are here
-		}
-		j.count(pt, ends, m.SessionGap)
-		t, moved := m.Step(&j.Fold, &pt)
-		if !moved {
-			continue
-		}
-		t.Profile, t.JourneyID = p.ID, j.ID
-		h := t.hash()
-		if n := len(hashes); n >= len(j.Emitted) || j.Emitted[n] != h {
-			changed = append(changed, t)
-		}
-		hashes = append(hashes, h)
-	}
-	for i := len(hashes); i < len(j.Emitted); i++ {
-		changed = append(changed, Transition{Profile: p.ID, JourneyID: j.ID, Seq: j.EmittedFrom + uint32(i+1), AtMillis: j.Minted, Status: StatusVoid})
-	}
-	j.Emitted = hashes
-	for _, k := range p.fresh {
-		if j.Start <= k.Time && k.Time <= j.End {
-			j.Live = p.live(k)
-		}
-	}
-	j.Lapsed = now > j.End+m.JourneyGap
-	j.Approximate = j.Approximate || p.inexact
-	return changed
-}
-
 // live reports whether the point of a key happened when it arrived.
 func (p *Profile) live(k OrderKey) bool {
 	i, found := slices.BinarySearchFunc(p.points, k, func(a Point, k OrderKey) int { return a.Compare(k) })
@@ -359,28 +449,37 @@ func (p *Profile) between(start, end int64) []Point {
 	return p.points[lo:max(lo, hi)]
 }
 
-// count adds a point to the journey's sums. A session is counted where one of
-// the identifier's points follows a pause longer than the session gap.
-func (j *Journey) count(pt Point, ends map[string]int64, sessionGap int64) {
-	j.RevenueMicros += pt.RevenueMicros
-	if pt.Business {
-		j.Business++
-		return
-	}
-	j.Touchpoints++
-	if last, ok := ends[pt.Identifier]; !ok || pt.Time > last+sessionGap {
-		j.Sessions++
-	}
-	ends[pt.Identifier] = pt.Time
-}
-
-// Due is the earliest time at which an open journey lapses; 0: none.
+// Due is the earliest time at which something of the profile runs out or may be
+// dropped; 0: none.
 func (p *Profile) Due(m *Model) int64 {
 	var due int64
-	for _, j := range p.Journeys {
-		if at := j.End + m.JourneyGap + 1; !j.Lapsed && (due == 0 || at < due) {
-			due = at
+	at := func(t int64) {
+		if due == 0 || t < due {
+			due = t
+		}
+	}
+	for i, j := range p.Journeys {
+		if !j.Lapsed {
+			at(j.End + m.JourneyGap + 1)
+		}
+		if i == 0 {
+			at(j.Touched + m.keepJourneys())
+		}
+	}
+	if len(p.Journeys) == 0 && len(p.points) > 0 {
+		at(p.Touched + m.keepJourneys())
+	}
+	if p.now != nil {
+		for n := range p.now.troubles.list {
+			if e := p.now.troubles.list[n].Open; e != nil {
+				if _, known := p.frictions[FrictionKey{n, e.Key}]; !known {
+					at(e.Deadline + 1)
+				}
+			}
 		}
 	}
 	return due
 }
+
+// Weight is about how much memory the decoded state takes, in rows.
+func (p *Profile) Weight() int { return 2 + len(p.Journeys) + len(p.points) + 4*len(p.marks) }

@@ -14,7 +14,16 @@ import (
 // tables are what must be the same whatever the order.
 func tables() []string {
 	return []string{
-		journeytest.PartOwners, journeytest.PartSessions, journeytest.PartJourneys, journeytest.PartTransitions, journeytest.PartCounts,
+		journeytest.PartOwners, journeytest.PartSessions, journeytest.PartJourneys, journeytest.PartTransitions,
+		journeytest.PartFrictions, journeytest.PartCounts,
+	}
+}
+
+// everything is all that a history can hold.
+func everything(m *journey.Model) journeytest.GenConfig {
+	return journeytest.GenConfig{
+		Model: m, Users: 3, Links: true, Others: true, Aliases: true, Business: true, Duplicates: true, Disagree: true,
+		SharedIDs: true, Backfill: true, Patterns: true, Evidence: true, Traits: true, Channels: true, Flags: true,
 	}
 }
 
@@ -29,6 +38,17 @@ func TestAnyHistoryGivesTheBatchAnswer(t *testing.T) {
 			Model: m, Users: 3, Links: true, Others: true, Aliases: true, Business: true, Duplicates: true, Disagree: true,
 			SharedIDs: true, Backfill: true,
 		})
+		e := newEngine(m, rapid.IntRange(0, 5).Draw(rt, "commit every"), rapid.Bool().Draw(rt, "restart"), rapid.Uint64().Draw(rt, "delivery"))
+		requireBatch(rt, m, e, log, tables()...)
+	})
+}
+
+// TestFullModelGivesTheBatchAnswer: the same with a model that uses all there is:
+// friction, sentiment, personas, intent.
+func TestFullModelGivesTheBatchAnswer(t *testing.T) {
+	m := journeytest.FullModel()
+	rapid.Check(t, func(rt *rapid.T) {
+		log := journeytest.GenHistory(rt, everything(m))
 		e := newEngine(m, rapid.IntRange(0, 5).Draw(rt, "commit every"), rapid.Bool().Draw(rt, "restart"), rapid.Uint64().Draw(rt, "delivery"))
 		requireBatch(rt, m, e, log, tables()...)
 	})
@@ -91,4 +111,46 @@ func TestLongProfilesStayExact(t *testing.T) {
 
 func mid(i int) string {
 	return string([]byte{'m', byte('a' + i/676%26), byte('a' + i/26%26), byte('a' + i%26), byte('0' + i%10), byte('0' + i/17576%10)})
+}
+
+// TestDroppingStateChangesNothing: rows are dropped when nothing that comes in
+// time can touch them any more, and the tables are the same as if all had been
+// kept. Owners of what was dropped cannot be looked up.
+func TestDroppingStateChangesNothing(t *testing.T) {
+	m := journeytest.FullModel()
+	m.Lateness = 20 * 60_000
+	dropped := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		cfg := everything(m)
+		// A backfill may strike what was dropped. A link or an alias finds no points of
+		// it to join. A copy that says another time cannot be told from news once its
+		// message is forgotten.
+		cfg.Backfill, cfg.Links, cfg.Others, cfg.Aliases, cfg.Disagree = false, false, false, false, false
+		log := journeytest.GenHistory(rt, cfg)
+		arriving(rt, log)
+		e := newEngine(m, rapid.IntRange(1, 3).Draw(rt, "commit every"), rapid.Bool().Draw(rt, "restart"), rapid.Uint64().Draw(rt, "delivery"))
+		e.evict = true
+		now := clockAfter(log)
+		require.Empty(rt, journeytest.Diff(journeytest.Batch(m, log, now), play(e, log, now),
+			journeytest.PartSessions, journeytest.PartJourneys, journeytest.PartTransitions, journeytest.PartFrictions))
+		require.Zero(rt, e.evicted)
+		dropped += e.dropped
+	})
+	require.Positive(t, dropped, "no history was long enough for anything to be dropped")
+}
+
+// arriving gives touchpoints arrivals that grow, with long silences, so that
+// state comes of age in between; event times keep their distance to them.
+func arriving(t *rapid.T, log []journey.Touchpoint) {
+	at, times := log[0].Received, map[journeytest.Point]int64{}
+	for i := range log {
+		late := min(max(log[i].Received-log[i].Time, 0), 15*60_000)
+		at += rapid.SampledFrom([]int64{0, 1000, 60_000, 11 * 60_000, 3 * 3_600_000, 6 * 3_600_000}).Draw(t, "silence")
+		log[i].Received, log[i].Time = at, at-late
+		id := journeytest.Point{Identifier: log[i].Identifier, MessageID: log[i].MessageID}
+		if first, copied := times[id]; copied {
+			log[i].Time = first
+		}
+		times[id] = log[i].Time
+	}
 }

@@ -30,19 +30,53 @@ type Session struct {
 	Touchpoints uint64
 	Bots        uint64 // of the touchpoints, those of robots
 	Live        bool   // the newest change was live
+	Oversized   bool   // copies may have been counted: too many messages to remember
 
 	FirstID, LastID string // messages that stand at Start and End
 	Channel         string // of the first touchpoint
 	LastChannel     string
 	Source          string
+	Device          string // of the first touchpoint
 	Referrer        string
 	Campaign        Campaign
 	Landing, Exit   pageAt
 
-	RevenueMicros int64
-	Closed        bool // published as closed; reopened by any change
+	RevenueMicros  int64
+	Pages          uint64       // pages and screens
+	Events         []EventCount // by number
+	SentimentSum   int64        // hundredths
+	SentimentCount uint64
+	Closed         bool // published as closed; reopened by any change
+
+	Touched int64 // record time of the last change
+	Timer   int64 // when to look at the session again, as it is stored; 0: never
 
 	changed bool // since the device's changes were last taken
+	rearmed bool // only its timer was
+}
+
+// EventCount is how often an event occurred.
+type EventCount struct {
+	Event int // number in Model.Events; their number: any other event
+	Count uint64
+}
+
+// EventName is the name of event i of a count.
+func (m *Model) EventName(i int) string {
+	if i >= len(m.Events) {
+		return "other"
+	}
+	return m.Events[i]
+}
+
+// countEvent adds to a sorted list of counts.
+func countEvent(list []EventCount, event int, n uint64) []EventCount {
+	i, found := slices.BinarySearchFunc(list, event, func(c EventCount, e int) int { return c.Event - e })
+	if !found {
+		list = slices.Insert(list, i, EventCount{Event: event})
+	}
+	list[i].Count += n
+	return list
 }
 
 // pageAt is a page path and where in the order it was seen.
@@ -74,24 +108,85 @@ func mintID(kind, owner, messageID string) string {
 }
 
 // newSession is the session of a single touchpoint. It shares no memory with t.
-func newSession(t *Touchpoint) *Session {
+func newSession(t *Touchpoint, m *Model) *Session {
 	s := &Session{
 		ID: mintID("session", t.Identifier, t.MessageID), Start: t.Time, End: t.Time, Minted: t.Time,
-		Touchpoints: 1, FirstID: t.MessageID, Channel: t.Channel, Source: t.Source, Referrer: t.Page.Referrer,
-		Campaign: t.Campaign, RevenueMicros: t.RevenueMicros, Live: !t.Has(FlagNotLive),
-	}
-	if t.Has(FlagBot) {
-		s.Bots = 1
+		FirstID: t.MessageID, Channel: t.Channel, Source: t.Source, Device: t.Device, Referrer: t.Page.Referrer,
+		Campaign: t.Campaign, Live: !t.Has(FlagNotLive),
 	}
 	path := t.Page.Path
-	pack(&s.FirstID, &s.Channel, &s.Source, &s.Referrer, &path,
+	pack(&s.FirstID, &s.Channel, &s.Source, &s.Device, &s.Referrer, &path,
 		&s.Campaign.Source, &s.Campaign.Medium, &s.Campaign.Name, &s.Campaign.Term, &s.Campaign.Content)
 	s.LastID, s.LastChannel = s.FirstID, s.Channel
 	if path != "" {
 		s.Landing = pageAt{path, t.Time, s.FirstID}
 		s.Exit = s.Landing
 	}
+	s.count(t, m)
 	return s
+}
+
+// count adds a touchpoint to the sums.
+func (s *Session) count(t *Touchpoint, m *Model) {
+	s.Touchpoints++
+	s.RevenueMicros += t.RevenueMicros
+	if t.Has(FlagBot) {
+		s.Bots++
+	}
+	if t.SentimentSource != "" {
+		s.SentimentSum += int64(t.Sentiment)
+		s.SentimentCount++
+	}
+	if t.Type == "page" || t.Type == "screen" {
+		s.Pages++
+	}
+	if t.Event != "" {
+		n, known := m.named[t.Event]
+		if !known {
+			n = len(m.Events)
+		}
+		s.Events = countEvent(s.Events, n, 1)
+	}
+}
+
+// add takes in a touchpoint that touches the session. It shares no memory with t.
+func (s *Session) add(t *Touchpoint, m *Model) {
+	first := t.Time < s.Start || t.Time == s.Start && t.MessageID < s.FirstID
+	if first { // all that is the first touchpoint's comes from one of its own
+		s.absorb(newSession(t, m))
+		return
+	}
+	s.count(t, m)
+	last := t.Time > s.End || t.Time == s.End && t.MessageID > s.LastID
+	page := pageAt{t.Page.Path, t.Time, t.MessageID}
+	landing := page.Path != "" && (s.Landing.Path == "" || page.before(s.Landing))
+	exit := page.Path != "" && (s.Exit.Path == "" || s.Exit.before(page))
+	if !last && !landing && !exit {
+		return
+	}
+	channel := t.Channel
+	if channel == s.LastChannel {
+		channel = ""
+	}
+	if page.Path == s.Exit.Path {
+		page.Path = ""
+	}
+	pack(&page.MessageID, &channel, &page.Path)
+	if channel == "" {
+		channel = s.LastChannel
+	}
+	if page.Path == "" {
+		page.Path = s.Exit.Path
+	}
+	if last {
+		s.End, s.LastID, s.LastChannel = t.Time, page.MessageID, channel
+	}
+	if landing {
+		s.Landing = page
+	}
+	if exit {
+		s.Exit = page
+	}
 }
 
 // absorb adds what o holds. It is commutative and associative in every field
@@ -99,7 +194,7 @@ func newSession(t *Touchpoint) *Session {
 func (s *Session) absorb(o *Session) {
 	if o.Start < s.Start || o.Start == s.Start && o.FirstID < s.FirstID {
 		s.Start, s.FirstID = o.Start, o.FirstID
-		s.Channel, s.Source, s.Referrer, s.Campaign = o.Channel, o.Source, o.Referrer, o.Campaign
+		s.Channel, s.Source, s.Device, s.Referrer, s.Campaign = o.Channel, o.Source, o.Device, o.Referrer, o.Campaign
 	}
 	if o.End > s.End || o.End == s.End && o.LastID > s.LastID {
 		s.End, s.LastID, s.LastChannel = o.End, o.LastID, o.LastChannel
@@ -113,6 +208,13 @@ func (s *Session) absorb(o *Session) {
 	s.Touchpoints += o.Touchpoints
 	s.Bots += o.Bots
 	s.RevenueMicros += o.RevenueMicros
+	s.Pages += o.Pages
+	for _, e := range o.Events {
+		s.Events = countEvent(s.Events, e.Event, e.Count)
+	}
+	s.SentimentSum += o.SentimentSum
+	s.SentimentCount += o.SentimentCount
+	s.Oversized = s.Oversized || o.Oversized
 }
 
 // IsBot reports whether any of the session's touchpoints is a robot's.
@@ -130,7 +232,8 @@ func (s *Session) Status() string {
 // sorted by start and further apart than the gap. It returns the session the
 // touchpoint is now in, the start that session had before (its present one if it
 // is new), and the sessions that merged into it.
-func addToSessions(list []*Session, t *Touchpoint, gap int64) (out []*Session, in *Session, was int64, absorbed []*Session) {
+func addToSessions(list []*Session, t *Touchpoint, m *Model) (out []*Session, in *Session, was int64, absorbed []*Session) {
+	gap := m.SessionGap
 	// lo is the first session that ends at or after t-gap, hi the first that
 	// starts after t+gap: those between touch t. Equal to the gap still touches.
 	lo := sort.Search(len(list), func(i int) bool { return list[i].End >= t.Time-gap })
@@ -138,14 +241,14 @@ func addToSessions(list []*Session, t *Touchpoint, gap int64) (out []*Session, i
 	for hi < len(list) && list[hi].Start <= t.Time+gap {
 		hi++
 	}
-	fresh := newSession(t)
 	if lo == hi {
+		fresh := newSession(t, m)
 		return slices.Insert(list, lo, fresh), fresh, fresh.Start, nil
 	}
 	in = list[lo] // the earliest-starting one survives
 	was = in.Start
-	in.Live, in.Closed = fresh.Live, false
-	in.absorb(fresh)
+	in.Live, in.Closed = !t.Has(FlagNotLive), false
+	in.add(t, m)
 	if hi == lo+1 {
 		return list, in, was, nil
 	}

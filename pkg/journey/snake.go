@@ -14,6 +14,56 @@ func SnakeCase(s string) string {
 	if isSnake(s) {
 		return s
 	}
+	if out, ok := snakeASCII(s); ok {
+		return out
+	}
+	return snakeRunes(s)
+}
+
+// maxSnakeASCII is how long a name is that needs no memory but its result's.
+const maxSnakeASCII = 64
+
+// snakeASCII is SnakeCase of a short name without other scripts; ok is false
+// for others.
+func snakeASCII(s string) (out string, ok bool) {
+	if len(s) > maxSnakeASCII {
+		return "", false
+	}
+	var buf [2 * maxSnakeASCII]byte
+	n, last := 0, byte(0) // last: the word character before, 0 behind a separator
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= 0x80:
+			return "", false
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
+			if last == 0 && n > 0 {
+				buf[n] = '_'
+				n++
+			}
+			buf[n] = c
+		case c >= 'A' && c <= 'Z':
+			// As startsWord has it: a capital behind a small letter or a digit, or
+			// before a small letter.
+			if n > 0 && (last < 'A' || last > 'Z' || i+1 < len(s) && s[i+1] >= 'a' && s[i+1] <= 'z') {
+				buf[n] = '_'
+				n++
+			}
+			buf[n] = c | ' '
+		default:
+			last = 0
+			continue
+		}
+		n, last = n+1, c
+	}
+	if n == 0 {
+		return strings.TrimSpace(s), true
+	}
+	return string(buf[:n]), true
+}
+
+// snakeRunes is SnakeCase of any name.
+func snakeRunes(s string) string {
 	runes := []rune(s)
 	var b strings.Builder
 	b.Grow(len(s) + 4)

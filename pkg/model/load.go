@@ -5,11 +5,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
+	"cel.dev/cel-go/cel"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
@@ -24,6 +26,11 @@ const (
 	MaxAtLeast   = 1000 // of a rule's at_least; a profile keeps some thousand signals
 	MaxWhere     = 1024 // bytes of a where
 	MaxList      = 256  // events or channels of a rule
+	MaxFrictions = journey.MaxFrictions
+	MaxPersonas  = 32
+	MaxNames     = journey.MaxCounted // traits, events or channels that personas use, of each
+	MaxPoints    = 1000               // of intent, for one event or type of content
+	MaxEvents    = 512                // event names that a model mentions
 )
 
 // Defaults of keys that a file may leave out, in milliseconds.
@@ -39,7 +46,9 @@ type Option func(*loader)
 
 // OnWhereError is told of every evaluation of a `where` that failed for another
 // reason than a missing property, such as a comparison of text with a number;
-// the rule then does not match. It is called from whatever goroutine matches.
+// the rule then does not match. It is also told of answers to a survey that
+// cannot be one, such as 11 of 10, which are not scored: where is then
+// "sentiment.nps". It is called from whatever goroutine matches.
 func OnWhereError(hook func(where string, err error)) Option {
 	return func(l *loader) { l.hook = hook }
 }
@@ -48,10 +57,15 @@ func OnWhereError(hook func(where string, err error)) Option {
 type loader struct {
 	source
 	hook       func(where string, err error)
-	where      *whereCompiler
 	model      *journey.Model
 	rules      int
 	stageNames []string
+	mentioned  map[string]bool // names of events
+	scorer     *scorer         // of the section sentiment; nil: none
+	points     *points         // of the section intent; nil: none
+	thresholds map[string]int32
+
+	touchpointEnv, behaviourEnv *cel.Env // made when needed
 }
 
 // Load compiles a model file. name is its path: errors begin with it, and the
@@ -59,7 +73,7 @@ type loader struct {
 // "shop@1f0c9a2e". The hash ignores comments and layout. A file with mistakes
 // yields Errors.
 func Load(data []byte, name string, opts ...Option) (*journey.Model, error) {
-	l := &loader{source: source{file: name}, model: &journey.Model{
+	l := &loader{source: source{file: name}, mentioned: map[string]bool{}, model: &journey.Model{
 		SessionGap: defaultSessionGap, Lateness: defaultLateness, JourneyGap: defaultJourneyGap,
 		Goal: -1, UserLimit: defaultUserLimit,
 	}}
@@ -114,6 +128,9 @@ func (l *loader) topLevel(root ast.Node) {
 			l.model.UserLimit = l.integer(limit.value, "identity.user_limit", 1, 1000)
 		}
 	}
+	if e, ok := top["intent"]; ok { // before the stages, which name its thresholds
+		l.intent(e.value)
+	}
 	stages, ok := top["stages"]
 	if !ok {
 		l.fail(root, "the key \"stages\" is missing; a journey needs at least one stage")
@@ -123,7 +140,31 @@ func (l *loader) topLevel(root ast.Node) {
 	if e, ok := top["journeys"]; ok { // after the stages: the goal names one
 		l.journeys(e.value)
 	}
-	l.extras(top)
+	if e, ok := top["sentiment"]; ok {
+		l.sentiment(e.value)
+	}
+	if e, ok := top["friction"]; ok { // after sentiment, whose surveys it names, and the journey gap
+		l.frictions(e.value)
+	}
+	if e, ok := top["personas"]; ok {
+		l.personas(e.value)
+	}
+	l.events(root)
+}
+
+// mention notes names of events that the model looks for.
+func (l *loader) mention(names ...string) {
+	for _, name := range names {
+		l.mentioned[name] = true
+	}
+}
+
+// events lists the names of events that the model mentions.
+func (l *loader) events(root ast.Node) {
+	l.model.Events = slices.Sorted(maps.Keys(l.mentioned))
+	if n := len(l.model.Events); n > MaxEvents {
+		l.fail(root, "the model mentions %d events by name; it may mention %d", n, MaxEvents)
+	}
 }
 
 func (l *loader) sessions(n ast.Node) {

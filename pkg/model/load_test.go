@@ -75,6 +75,12 @@ func TestExampleOfTheDocsCompiles(t *testing.T) {
 	require.Equal(t, []int{1}, m.Stages[4].Returns)
 	require.Equal(t, 3, m.Stages[4].Rules[0].After)
 	require.Equal(t, 14*day, m.Stages[2].Window)
+	require.NotZero(t, m.Match(&journey.Touchpoint{Event: "referral_sent", Sentiment: 100, SentimentSource: "stars"}))
+	require.Equal(t, []string{"checkout_abandoned", "payment_failed", "search_repeated", "bad_score"}, frictionNames(m))
+	require.Equal(t, "nps 150", scored(m, "survey_answered", `{"score":9}`))
+	require.Equal(t, "bargain_hunter", personaOf(m, behaviour(m, `{"coupons_used":3}`, nil)))
+	require.Equal(t, 30*day, m.Intent.HalfLife)
+	require.Equal(t, int32(20), m.Intent.Points(&journey.Touchpoint{Event: "pricing_viewed", Properties: `{"content_type":"webinar"}`}))
 }
 
 func TestDefaults(t *testing.T) {
@@ -171,8 +177,8 @@ func TestParseDuration(t *testing.T) {
 	}
 }
 
-func load(t testing.TB, text string, opts ...model.Option) *journey.Model {
+func load(tb testing.TB, text string, opts ...model.Option) *journey.Model {
 	m, err := model.Load([]byte(text), "j.yaml", opts...)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return m
 }

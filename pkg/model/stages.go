@@ -88,7 +88,10 @@ func (l *loader) returns(i int, n ast.Node, what string) []int {
 // rule reads what signals a stage.
 func (l *loader) rule(n ast.Node, stage journey.Stage, what string) journey.Rule {
 	r := journey.Rule{Substage: -1, After: -1}
-	keys := l.matcher(n, &r, what, "substage", "at_least", "within", "after")
+	keys := l.matcher(n, &r, what, "substage", "at_least", "within", "after", "intent")
+	if e, ok := keys["intent"]; ok {
+		l.threshold(e.value, &r, hasAny(keys, matcherKeys()), what)
+	}
 	if e, ok := keys["substage"]; ok {
 		name := l.text(e.value, "substage of "+what)
 		for i, s := range stage.Substages {
@@ -123,18 +126,26 @@ func (l *loader) rule(n ast.Node, stage journey.Stage, what string) journey.Rule
 // matcherKeys are the keys by which a touchpoint is matched alone.
 func matcherKeys() []string { return []string{"events", "type", "channels", "actor", "where"} }
 
+func hasAny(keys map[string]entry, names []string) bool {
+	return slices.ContainsFunc(names, func(k string) bool { _, ok := keys[k]; return ok })
+}
+
 // matcher reads what a touchpoint must be, whatever came before it, and returns
-// the mapping, which may have further keys. At least one of its own is needed.
+// the mapping, which may have further keys. At least one of its own is needed,
+// or "intent", which matches what scores.
 func (l *loader) matcher(n ast.Node, r *journey.Rule, what string, further ...string) map[string]entry {
 	before := len(l.errs)
 	keys := l.mapping(n, what, append(matcherKeys(), further...)...)
-	some := slices.ContainsFunc(matcherKeys(), func(k string) bool { _, ok := keys[k]; return ok })
-	if !some && len(l.errs) == before {
-		l.fail(n, "%s matches every touchpoint; give it one of %s", what, strings.Join(matcherKeys(), ", "))
+	enough := matcherKeys()
+	if slices.Contains(further, "intent") {
+		enough = append(enough, "intent")
+	}
+	if !hasAny(keys, enough) && len(l.errs) == before {
+		l.fail(n, "%s matches every touchpoint; give it one of %s", what, strings.Join(enough, ", "))
 	}
 	if e, ok := keys["events"]; ok {
-		r.Events = l.texts(e.value, "events of "+what, journey.SnakeCase)
-		l.bounded(e.value, "events of "+what, len(r.Events))
+		r.Events = l.eventNames(e.value, "events of "+what)
+		l.mention(r.Events...)
 	}
 	if e, ok := keys["type"]; ok {
 		r.Type = l.oneOf(e.value, "type of "+what, "track", "page", "screen", "identify", "group", "alias")

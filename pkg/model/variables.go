@@ -45,6 +45,8 @@ func (v *variables) ResolveName(name string) (any, bool) {
 		}, true
 	case "revenue":
 		return float64(t.RevenueMicros) / 1e6, true
+	case "sentiment":
+		return float64(t.Sentiment) / 100, t.SentimentSource != ""
 	}
 	return nil, false
 }

@@ -146,10 +146,14 @@ func (s *source) entries(n ast.Node, what string) []entry {
 	return all
 }
 
-// mapping reads a mapping that has only the given keys.
+// mapping reads a mapping that has only the given keys; nil if it is none.
 func (s *source) mapping(n ast.Node, what string, known ...string) map[string]entry {
+	entries := s.entries(n, what)
+	if kindOf(n) != "a mapping" {
+		return nil
+	}
 	all := map[string]entry{}
-	for _, e := range s.entries(n, what) {
+	for _, e := range entries {
 		if !slices.Contains(known, e.name) {
 			s.fail(e.key, "unknown key %q in %s%s", e.name, what, didYouMean(e.name, known))
 			continue
@@ -209,6 +213,10 @@ func (s *source) integer(n ast.Node, what string, lowest, highest int) int {
 	if !ok {
 		return 0
 	}
+	if f, ok := n.(*ast.FloatNode); ok {
+		s.fail(n, "%s must be a whole number, not %v", what, f.Value)
+		return 0
+	}
 	i, ok := n.(*ast.IntegerNode)
 	if !ok {
 		s.fail(n, "%s must be a whole number, not %s", what, kindOf(n))
@@ -220,6 +228,20 @@ func (s *source) integer(n ast.Node, what string, lowest, highest int) int {
 		return 0
 	}
 	return v
+}
+
+// boolean reads true or false.
+func (s *source) boolean(n ast.Node, what string) bool {
+	n, ok := s.value(n)
+	if !ok {
+		return false
+	}
+	b, ok := n.(*ast.BoolNode)
+	if !ok {
+		s.fail(n, "%s must be true or false, not %s", what, kindOf(n))
+		return false
+	}
+	return b.Value
 }
 
 // texts reads a list of distinct strings.

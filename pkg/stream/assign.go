@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 )
@@ -28,6 +29,8 @@ type part struct {
 	// first record from before it shows.
 	resumeAt int64
 	seek     bool
+
+	streamTime prometheus.Gauge
 }
 
 func (s *Step) onAssigned(_ context.Context, cl *kgo.Client, added map[string][]int32) {
@@ -124,15 +127,6 @@ func (s *Step) discard(r restored) {
 	}
 }
 
-func (s *Step) startRestore(ctx context.Context, p int32) {
-	ctx, cancel := context.WithCancel(ctx)
-	s.restoring[p] = cancel
-	go func() {
-		state, at, err := s.restore(ctx, p)
-		s.done <- restored{p, state, at, err}
-	}()
-}
-
 func (s *Step) install(r restored) error {
 	if cancel, ok := s.restoring[r.partition]; ok {
 		cancel()
@@ -146,7 +140,10 @@ func (s *Step) install(r restored) error {
 		s.discard(r)
 		return fmt.Errorf("%s step, partition %d: %w", s.o.Name, r.partition, err)
 	}
-	s.parts[r.partition] = &part{id: r.partition, task: task, state: r.state, lastSeen: time.Now(), resumeAt: r.resumeAt}
+	s.met.sizes.set(r.partition, r.state.store)
+	s.parts[r.partition] = &part{
+		id: r.partition, task: task, state: r.state, lastSeen: time.Now(), resumeAt: r.resumeAt, streamTime: s.met.streamTime(r.partition),
+	}
 	s.sess.Client().ResumeFetchPartitions(map[string][]int32{s.input: {r.partition}})
 	return nil
 }

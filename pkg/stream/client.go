@@ -1,10 +1,12 @@
 package stream
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -23,6 +25,18 @@ type Cluster struct {
 	Brokers []string `yaml:"brokers"` // host:port
 	TLS     TLS      `yaml:"tls"`
 	SASL    SASL     `yaml:"sasl"`
+
+	dial Dial // nil: TCP
+}
+
+// Dial opens a connection to a broker, as net.Dialer.DialContext does.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Over is the cluster reached through dial in place of TCP: for simulations, whose
+// network is in memory. It does not go together with TLS.
+func (c Cluster) Over(dial Dial) Cluster {
+	c.dial = dial
+	return c
 }
 
 // TLS settings of a Kafka connection. Off unless Enabled.
@@ -49,6 +63,9 @@ func (c Cluster) Options() ([]kgo.Opt, error) {
 	// After a change of leader the client asks for metadata no sooner than this;
 	// its default of 5 s would be all of G4's budget.
 	opts := []kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.ClientID("cairn"), kgo.MetadataMinAge(250 * time.Millisecond)}
+	if c.dial != nil {
+		opts = append(opts, kgo.Dialer(c.dial))
+	}
 	if c.TLS.Enabled {
 		conf, err := c.TLS.config()
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 )
 
 // stepMetrics are the metrics of one step.
@@ -14,12 +15,14 @@ type stepMetrics struct {
 	commits  prometheus.Counter
 	aborts   prometheus.Counter
 	duration prometheus.Histogram
-	rows     *prometheus.GaugeVec
-	bytes    *prometheus.GaugeVec
 	time     *prometheus.GaugeVec
+	progress *prometheus.GaugeVec
+	seconds  *prometheus.GaugeVec
+	replayed prometheus.Counter
+	sizes    *sizes
 }
 
-func newStepMetrics(step string, reg prometheus.Registerer) *stepMetrics {
+func newStepMetrics(step string, log *zap.Logger, reg prometheus.Registerer) *stepMetrics {
 	labels := prometheus.Labels{"step": step}
 	m := &stepMetrics{
 		records: prometheus.NewCounter(prometheus.CounterOpts{
@@ -35,17 +38,21 @@ func newStepMetrics(step string, reg prometheus.Registerer) *stepMetrics {
 			Name: "cairn_step_transaction_duration_seconds", Help: "From begin to commit.", ConstLabels: labels,
 			Buckets: []float64{.01, .025, .05, .1, .15, .25, .5, 1, 2.5, 5, 10},
 		}),
-		rows: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "cairn_step_state_rows", Help: "Rows of committed state.", ConstLabels: labels,
-		}, []string{"partition"}),
-		bytes: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "cairn_step_state_bytes", Help: "Size of committed state.", ConstLabels: labels,
-		}, []string{"partition"}),
 		time: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "cairn_step_stream_timestamp_seconds", Help: "Latest event time seen.", ConstLabels: labels,
 		}, []string{"partition"}),
+		progress: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cairn_step_restore_progress", Help: "How much of the changelog's part that was missing is read: 0 to 1.", ConstLabels: labels,
+		}, []string{"partition"}),
+		seconds: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cairn_step_restore_duration_seconds", Help: "How long the last restore took.", ConstLabels: labels,
+		}, []string{"partition"}),
+		replayed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cairn_step_restored_rows_total", Help: "Rows read from the changelog.", ConstLabels: labels,
+		}),
+		sizes: newSizes(step, log),
 	}
-	reg.MustRegister(m.records, m.commits, m.aborts, m.duration, m.rows, m.bytes, m.time)
+	reg.MustRegister(m.records, m.commits, m.aborts, m.duration, m.time, m.progress, m.seconds, m.replayed, m.sizes)
 	return m
 }
 
@@ -55,18 +62,27 @@ func (m *stepMetrics) committed(took time.Duration, records int) {
 	m.duration.Observe(took.Seconds())
 }
 
-func (m *stepMetrics) state(partition int32, s *State) {
-	label := strconv.Itoa(int(partition))
-	m.rows.WithLabelValues(label).Set(float64(s.store.Len()))
-	m.bytes.WithLabelValues(label).Set(float64(s.store.Bytes()))
-	m.time.WithLabelValues(label).Set(float64(s.StreamTime()) / 1000)
+// restoring tells that a restore has read n rows more and a part of all.
+func (m *stepMetrics) restoring(partition int32, part float64, n int) {
+	m.progress.WithLabelValues(strconv.Itoa(int(partition))).Set(part)
+	m.replayed.Add(float64(n))
+}
+
+func (m *stepMetrics) restored(partition int32, took time.Duration) {
+	m.seconds.WithLabelValues(strconv.Itoa(int(partition))).Set(took.Seconds())
+}
+
+// streamTime is the gauge of a partition's stream time.
+func (m *stepMetrics) streamTime(partition int32) prometheus.Gauge {
+	return m.time.WithLabelValues(strconv.Itoa(int(partition)))
 }
 
 func (m *stepMetrics) forget(partition int32) {
 	label := prometheus.Labels{"partition": strconv.Itoa(int(partition))}
-	m.rows.Delete(label)
-	m.bytes.Delete(label)
 	m.time.Delete(label)
+	m.progress.Delete(label)
+	m.seconds.Delete(label)
+	m.sizes.set(partition, nil)
 }
 
 // scope is a Registerer that can take back all that was registered through it,

@@ -1,16 +1,12 @@
 package stream
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 
 	"github.com/cairnhq/cairn/pkg/wire"
@@ -21,9 +17,17 @@ import (
 // changelog with every commit, and sorts before every other row.
 const metaKey = "\x00meta"
 
-// restoreTimeout bounds the wait for open transactions while restoring: longer
-// than any of ours may last.
-const restoreTimeout = 5 * time.Minute
+// Bounds of restoring.
+const (
+	// restoreStall is how long a restore may get nowhere: longer than any of our
+	// transactions may be open.
+	restoreStall = 5 * time.Minute
+	// restoresAtOnce bounds the consumers that restores open.
+	restoresAtOnce = 2
+	// tailHorizon is from which age on a stored state is not followed up any more:
+	// the changelog keeps what tells that a row was deleted for a day only.
+	tailHorizon = 12 * time.Hour
+)
 
 // MismatchError says that a partition's state and its committed input offset
 // disagree: one of the two is not of the same history.
@@ -55,37 +59,93 @@ type restored struct {
 // high watermark taken: everything that belongs to the offset lies below it.
 // Bounding by the last stable offset instead would lose what a transaction that
 // is still open at that moment goes on to commit (KAFKA-10167).
-func (s *Step) restore(ctx context.Context, partition int32) (*State, int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, restoreTimeout)
-	defer cancel()
+func (s *Step) restore(ctx context.Context, partition int32) (_ *State, resumeAt int64, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stall := time.AfterFunc(restoreStall, func() {
+		cancel(fmt.Errorf("nothing came for %s: a transaction may hang on it", restoreStall))
+	})
+	defer stall.Stop()
+	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = errors.Join(err, context.Cause(ctx))
+		}
+	}()
 	committed, err := stableOffset(ctx, s.sess.Client(), s.group, s.input, partition)
 	if err != nil {
 		return nil, -1, fmt.Errorf("fetch committed offset of %s/%d: %w", s.input, partition, err)
 	}
-	store := s.o.NewStore(partition)
-	started := time.Now()
-	n, err := s.replayChangelog(ctx, partition, store)
+	store, err := s.store(partition)
 	if err != nil {
-		return nil, -1, fmt.Errorf("restore %s/%d: %w", s.changelog, partition, err)
+		return nil, -1, fmt.Errorf("state of %s/%d: %w", s.changelog, partition, err)
+	}
+	r := &replay{step: s, partition: partition, store: store, moving: func() { stall.Reset(restoreStall) }}
+	st, resumeAt, err := r.restore(ctx, committed)
+	if err != nil {
+		return nil, -1, errors.Join(err, store.Close())
+	}
+	return st, resumeAt, nil
+}
+
+// restore follows the changelog and holds the outcome against the group's
+// committed offset. If a state that was kept on disk does not fit, it is not
+// believed: the changelog is read again from its start before anybody is asked.
+func (r *replay) restore(ctx context.Context, committed int64) (*State, int64, error) {
+	warm, err := r.prepare(ctx)
+	if err != nil {
+		return nil, -1, err
+	}
+	for {
+		st, resumeAt, err := r.run(ctx, committed)
+		if !warm || !useless(err) {
+			return st, resumeAt, err
+		}
+		warm = false
+		if err := r.reset(err.Error()); err != nil {
+			return nil, -1, err
+		}
+	}
+}
+
+// useless says that rows kept on disk are to blame for an error, or may be.
+func useless(err error) bool {
+	var mismatch *MismatchError
+	var old *tooOldError
+	var meta *metaError
+	return errors.As(err, &mismatch) || errors.As(err, &old) || errors.As(err, &meta)
+}
+
+// metaError says that the row that tells where a partition stands cannot be read.
+type metaError struct{ error }
+
+// run reads the changelog once and checks what comes of it.
+func (r *replay) run(ctx context.Context, committed int64) (*State, int64, error) {
+	s, started := r.step, time.Now()
+	from := r.store.Progress().Next
+	n, err := r.read(ctx)
+	if err != nil {
+		return nil, -1, fmt.Errorf("restore %s/%d: %w", s.changelog, r.partition, err)
 	}
 	meta := &wirepb.PartitionMeta{NextOffset: -1, Epoch: s.o.Epoch}
-	raw, err := store.Get([]byte(metaKey))
+	raw, err := r.store.Get([]byte(metaKey))
 	if err != nil {
 		return nil, -1, err
 	}
 	if raw != nil {
 		if meta, err = wire.DecodeMeta(raw); err != nil {
-			return nil, -1, fmt.Errorf("%s/%d: meta record: %w", s.changelog, partition, err)
+			return nil, -1, &metaError{fmt.Errorf("%s/%d: meta record: %w", s.changelog, r.partition, err)}
 		}
 		meta = meta.CloneVT()
 	}
 	level := zap.InfoLevel
 	if n == 0 {
-		level = zap.DebugLevel // a new partition: nothing to tell
+		level = zap.DebugLevel // a new partition, or one that is as it was left
 	}
-	s.log.Log(level, "state restored", zap.Int32("partition", partition), zap.Int("records", n), zap.Int("rows", store.Len()),
-		zap.Int64("next_offset", meta.NextOffset), zap.Duration("took", time.Since(started)))
-	return checkOffsets(s.input, partition, newState(store, meta), committed)
+	took := time.Since(started)
+	s.met.restored(r.partition, took)
+	s.log.Log(level, "state restored", zap.Int32("partition", r.partition), zap.Int("records", n), zap.Int64("from", from),
+		zap.Int64("next_offset", meta.NextOffset), zap.Duration("took", took))
+	return checkOffsets(s.input, r.partition, newState(r.store, meta), committed)
 }
 
 // checkOffsets holds the state against the group's committed offset.
@@ -101,113 +161,37 @@ func checkOffsets(topic string, partition int32, st *State, committed int64) (*S
 	}
 }
 
-// stableOffset is the group's committed offset, -1 if there is none. It waits
-// while a transaction is pending on it.
-func stableOffset(ctx context.Context, cl *kgo.Client, group, topic string, partition int32) (int64, error) {
-	for {
-		req := kmsg.NewPtrOffsetFetchRequest()
-		req.Group = group
-		req.RequireStable = true
-		t := kmsg.NewOffsetFetchRequestTopic()
-		t.Topic, t.Partitions = topic, []int32{partition}
-		req.Topics = append(req.Topics, t)
-		rg := kmsg.NewOffsetFetchRequestGroup()
-		rg.Group = group
-		rt := kmsg.NewOffsetFetchRequestGroupTopic()
-		rt.Topic, rt.Partitions = topic, []int32{partition}
-		rg.Topics = append(rg.Topics, rt)
-		req.Groups = append(req.Groups, rg)
-		resp, err := req.RequestWith(ctx, cl)
-		if err != nil {
-			return 0, err
-		}
-		offset, err := offsetIn(resp)
-		if err == nil {
-			return offset, nil
-		}
-		if !errors.Is(err, kerr.UnstableOffsetCommit) && !kerr.IsRetriable(err) {
-			return 0, err
-		}
+// store opens what is kept of a partition's state.
+func (s *Step) store(partition int32) (Store, error) {
+	if s.db == nil {
+		return NewMemoryStore(), nil
+	}
+	return s.db.store(partition)
+}
+
+// startRestore restores a partition in the background, a few at a time.
+func (s *Step) startRestore(ctx context.Context, p int32) {
+	ctx, cancel := context.WithCancel(ctx)
+	s.restoring[p] = cancel
+	go func() {
 		select {
+		case s.slots <- struct{}{}:
 		case <-ctx.Done():
-			return 0, fmt.Errorf("%w: %w", ctx.Err(), err)
-		case <-time.After(50 * time.Millisecond):
+			s.done <- restored{p, nil, -1, ctx.Err()}
+			return
 		}
-	}
+		state, at, err := s.restore(ctx, p)
+		<-s.slots
+		s.done <- restored{p, state, at, err}
+	}()
 }
 
-func offsetIn(resp *kmsg.OffsetFetchResponse) (int64, error) {
-	for _, g := range resp.Groups {
-		if err := kerr.ErrorForCode(g.ErrorCode); err != nil {
-			return 0, err
-		}
-		for _, t := range g.Topics {
-			for _, p := range t.Partitions {
-				return p.Offset, kerr.ErrorForCode(p.ErrorCode)
-			}
-		}
-	}
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
-		return 0, err
-	}
-	for _, t := range resp.Topics {
-		for _, p := range t.Partitions {
-			return p.Offset, kerr.ErrorForCode(p.ErrorCode)
-		}
-	}
-	return -1, nil
-}
-
-// replayChangelog reads the changelog partition from where the store stands to
-// its high watermark, which waits out the transactions open now.
-func (s *Step) replayChangelog(ctx context.Context, partition int32, store Store) (int, error) {
-	ends, err := kadm.NewClient(s.sess.Client()).ListEndOffsets(ctx, s.changelog)
-	if err != nil {
-		return 0, fmt.Errorf("list end offsets: %w", err)
-	}
-	end, ok := ends.Lookup(s.changelog, partition)
-	if !ok {
-		return 0, fmt.Errorf("topic %s has no partition %d", s.changelog, partition)
-	}
-	if end.Err != nil {
-		return 0, end.Err
-	}
-	from := store.ChangelogNext()
-	if from >= end.Offset {
-		return 0, nil
-	}
-	cl, err := NewClient(s.o.Cluster, "restore", s.log, nil,
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
+// changelogConsumer reads a changelog partition from an offset, committed records
+// and the markers of transactions.
+func (s *Step) changelogConsumer(partition int32, from int64) (*kgo.Client, error) {
+	return NewClient(s.o.Cluster, "restore", s.log, nil,
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxPartitionBytes(4<<20),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
 			s.changelog: {partition: kgo.NewOffset().At(from)},
 		}))
-	if err != nil {
-		return 0, err
-	}
-	defer cl.Close()
-	n := 0
-	for next := from; next < end.Offset; {
-		fetches := cl.PollRecords(ctx, 10_000)
-		if err := fetches.Err0(); err != nil {
-			return n, err
-		}
-		var failed error
-		fetches.EachError(func(_ string, _ int32, err error) { failed = err })
-		if failed != nil {
-			return n, failed
-		}
-		var changes []Change
-		for r := range fetches.RecordsAll() {
-			next = r.Offset + 1
-			if !r.Attrs.IsControl() {
-				// Memory of their own: rows must not keep whole batches alive.
-				changes = append(changes, Change{bytes.Clone(r.Key), bytes.Clone(r.Value)})
-			}
-		}
-		n += len(changes)
-		if err := store.Apply(changes, next); err != nil {
-			return n, err
-		}
-	}
-	return n, nil
 }

@@ -18,7 +18,7 @@ import (
 // revoked while the other fails.
 func TestFailedRestoreIsNotForgotten(t *testing.T) {
 	s := &Step{
-		o: StepOptions{Name: "device"}, log: zap.NewNop(), met: newStepMetrics("device", &scope{}), input: "in",
+		o: StepOptions{Name: "device"}, log: zap.NewNop(), met: newStepMetrics("device", zap.NewNop(), &scope{}), input: "in",
 		parts: map[int32]*part{}, restoring: map[int32]context.CancelFunc{}, done: make(chan restored),
 	}
 	s.assigned.Store(true)

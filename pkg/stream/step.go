@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,8 +27,11 @@ type StepOptions struct {
 
 	// NewTask makes the processing of a partition on its restored state.
 	NewTask func(partition int32, state *State) (Task, error)
-	// NewStore makes an empty store for a partition; default in memory.
-	NewStore func(partition int32) Store
+	// StateDir is the folder for the state of steps, one folder below it for each. It
+	// is a cache of the changelog. Empty: the state is kept in memory, and restored
+	// whole at each start.
+	StateDir   string
+	StateCache int64 // bytes of memory for what is read from there; default 64 MiB
 
 	CommitInterval time.Duration // default 100 ms
 	MaxRecords     int           // of one transaction; default 20,000
@@ -41,9 +45,6 @@ func (o *StepOptions) setDefaults() {
 	}
 	if o.MaxRecords == 0 {
 		o.MaxRecords = 20_000
-	}
-	if o.NewStore == nil {
-		o.NewStore = func(int32) Store { return NewMemoryStore() }
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
@@ -84,6 +85,7 @@ type Step struct {
 	group     string
 	changelog string
 	out       *output
+	db        *database // nil: state in memory
 
 	mu     sync.Mutex
 	events []assignment // guarded by mu: what callbacks saw and the loop has not
@@ -92,6 +94,7 @@ type Step struct {
 	parts     map[int32]*part // owned by the loop
 	restoring map[int32]context.CancelFunc
 	done      chan restored
+	slots     chan struct{} // one for each restore that is running
 	ready     atomic.Bool
 	assigned  atomic.Bool
 }
@@ -101,11 +104,11 @@ func NewStep(o StepOptions) (*Step, error) {
 	o.setDefaults()
 	reg := &scope{Registerer: o.Registerer}
 	s := &Step{
-		o: o, reg: reg, log: o.Log.Named(o.Name), met: newStepMetrics(o.Name, reg),
+		o: o, reg: reg, log: o.Log.Named(o.Name), met: newStepMetrics(o.Name, o.Log.Named(o.Name), reg),
 		input: Qualify(o.Namespace, o.Input), group: Qualify(o.Namespace, o.Name),
 		changelog: Qualify(o.Namespace, o.Name+".changelog"),
 		parts:     map[int32]*part{}, restoring: map[int32]context.CancelFunc{},
-		done: make(chan restored),
+		done: make(chan restored), slots: make(chan struct{}, restoresAtOnce),
 	}
 	opts, err := clientOptions(o.Cluster, o.Name, o.Log, reg)
 	if err != nil {
@@ -156,10 +159,19 @@ func (s *Step) Ready() error {
 // and returns nil. Any error means that the step must be made anew.
 func (s *Step) Run(ctx context.Context) error {
 	defer s.close()
-	s.out = &output{ctx: context.WithoutCancel(ctx), produce: s.sess.Produce}
+	if s.o.StateDir != "" {
+		var err error
+		if s.db, err = openDatabase(filepath.Join(s.o.StateDir, s.o.Name), s.o.StateCache, s.log); err != nil {
+			return fmt.Errorf("%s step: %w", s.o.Name, err)
+		}
+	}
+	s.out = newOutput(context.WithoutCancel(ctx), s.sess.Produce)
 	nextTick := time.Now().Add(tickEvery)
 	for ctx.Err() == nil {
 		if err := s.rebalance(ctx); err != nil {
+			return err
+		}
+		if err := s.release(); err != nil {
 			return err
 		}
 		fetches := s.poll(ctx, time.Now().Add(s.o.CommitInterval))
@@ -198,6 +210,22 @@ func (s *Step) close() {
 	}
 	s.sess.Close()
 	s.reg.unregisterAll()
+	if s.db == nil {
+		return
+	}
+	if err := s.db.close(); err != nil {
+		s.log.Error("the state did not close", zap.Error(err))
+	}
+}
+
+// release gives back what was read from the state between transactions.
+func (s *Step) release() error {
+	for _, p := range s.parts {
+		if err := p.state.release(); err != nil {
+			return fmt.Errorf("%s step, partition %d: store: %w", s.o.Name, p.id, err)
+		}
+	}
+	return nil
 }
 
 func (s *Step) poll(ctx context.Context, until time.Time) kgo.Fetches {

@@ -10,13 +10,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/cairnhq/cairn/pkg/stream"
 	"github.com/cairnhq/cairn/pkg/testbed"
@@ -46,6 +50,9 @@ func (c *counter) Process(r *kgo.Record, out stream.Output) error {
 		if raw != nil {
 			n = binary.BigEndian.Uint64(raw)
 		}
+		if odd, err := c.state.Get(c.odd(string(r.Key))); err != nil || (odd != nil) != (n%2 == 1) {
+			return fmt.Errorf("%s stands at %d, its row of odd counts is there: %t, %w", r.Key, n, odd != nil, err)
+		}
 	}
 	c.dirty[string(r.Key)] = n + 1
 	out.Produce(&kgo.Record{Topic: c.topic, Key: append([]byte(nil), r.Key...), Value: []byte(strconv.FormatUint(n+1, 10))})
@@ -58,9 +65,16 @@ func (c *counter) Tick(stream.Clock, stream.Output) error { return nil }
 func (c *counter) Flush(stream.Clock, stream.Output) error {
 	for k, n := range c.dirty {
 		c.state.Put([]byte(k), binary.BigEndian.AppendUint64(nil, n))
+		if n%2 == 1 { // a row that comes and goes, and has no value
+			c.state.Put(c.odd(k), []byte{})
+		} else {
+			c.state.Delete(c.odd(k))
+		}
 	}
 	return nil
 }
+
+func (c *counter) odd(k string) []byte { return []byte("odd " + k) }
 
 func (c *counter) Committed() { clear(c.dirty) }
 func (c *counter) Rollback()  { clear(c.dirty) }
@@ -72,6 +86,21 @@ type bench struct {
 	c    stream.Cluster
 	cl   *kgo.Client
 	sent map[string]int
+	dir  string // for state on disk; "": in memory
+	name string // of the instance
+	reg  *prometheus.Registry
+	core zapcore.Core
+	logs *observer.ObservedLogs
+}
+
+// eachStore runs a test with state in memory, and on disk.
+func eachStore(t *testing.T, test func(t *testing.T, b *bench)) {
+	t.Run("memory", func(t *testing.T) { test(t, newBench(t)) })
+	t.Run("pebble", func(t *testing.T) {
+		b := newBench(t)
+		b.dir = t.TempDir()
+		test(t, b)
+	})
 }
 
 func newBench(t *testing.T) *bench {
@@ -88,7 +117,7 @@ func benchOn(t *testing.T, fake *kfake.Cluster, c stream.Cluster) *bench {
 	require.NoError(t, err)
 	t.Cleanup(cl.Close)
 	require.NoError(t, stream.EnsureTopics(t.Context(), cl, "ns", stream.TopicOptions{Partitions: 3, Replication: 1}))
-	return &bench{t, fake, c, cl, map[string]int{}}
+	return &bench{t: t, fake: fake, c: c, cl: cl, sent: map[string]int{}, name: "one"}
 }
 
 func (b *bench) produce(n int) {
@@ -105,6 +134,7 @@ func (b *bench) produce(n int) {
 // start runs a step; a step that fails is made anew while again says so.
 func (b *bench) start(again bool) (stop func() error) {
 	b.t.Helper()
+	b.watch()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
@@ -137,13 +167,51 @@ func (b *bench) start(again bool) (stop func() error) {
 
 func (b *bench) run(ctx context.Context) error {
 	s, err := stream.NewStep(stream.StepOptions{
-		Cluster: b.c, Namespace: "ns", Name: stream.GroupDevice, Input: stream.TopicRaw, InstanceID: "one",
-		NewTask: newCounter, CommitInterval: 10 * time.Millisecond, Log: zaptest.NewLogger(b.t),
+		Cluster: b.c, Namespace: "ns", Name: stream.GroupDevice, Input: stream.TopicRaw, InstanceID: b.name,
+		NewTask: newCounter, CommitInterval: 10 * time.Millisecond, Registerer: &kept{b.reg},
+		Log:      zaptest.NewLogger(b.t, zaptest.WrapOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core { return zapcore.NewTee(c, b.core) }))),
+		StateDir: b.dir, StateCache: stream.MinStateCache,
 	})
 	if err != nil {
 		return err
 	}
 	return s.Run(ctx)
+}
+
+// watch collects metrics and logs anew.
+func (b *bench) watch() {
+	b.reg = prometheus.NewRegistry()
+	b.core, b.logs = observer.New(zap.InfoLevel)
+}
+
+// kept keeps the metrics of a step that has ended, until the next replaces them.
+type kept struct{ *prometheus.Registry }
+
+func (*kept) Unregister(prometheus.Collector) bool { return false }
+
+func (k *kept) Register(c prometheus.Collector) error {
+	var have prometheus.AlreadyRegisteredError
+	err := k.Registry.Register(c)
+	if errors.As(err, &have) {
+		k.Registry.Unregister(c)
+		err = k.Registry.Register(c)
+	}
+	return err
+}
+
+// metric is the sum over the labels of a metric of the last run.
+func (b *bench) metric(name string) (sum float64) {
+	b.t.Helper()
+	families, err := b.reg.Gather()
+	require.NoError(b.t, err)
+	for _, f := range families {
+		for _, m := range f.Metric {
+			if f.GetName() == name {
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+		}
+	}
+	return sum
 }
 
 // wrong is "" if every key's committed counts are 1 to the number sent.
@@ -194,13 +262,14 @@ func (b *bench) requireExact() {
 }
 
 func TestExactlyOnceWithoutTrouble(t *testing.T) {
-	b := newBench(t)
-	stop := b.start(false)
-	b.produce(500)
-	b.requireExact()
-	b.produce(500)
-	b.requireExact()
-	require.NoError(t, stop())
+	eachStore(t, func(t *testing.T, b *bench) {
+		stop := b.start(false)
+		b.produce(500)
+		b.requireExact()
+		b.produce(500)
+		b.requireExact()
+		require.NoError(t, stop())
+	})
 }
 
 // TestExactlyOnceUnderFaults fails requests of every kind that a transaction
@@ -223,6 +292,7 @@ func TestExactlyOnceUnderFaults(t *testing.T) {
 		t.Run(f.key.Name(), func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t)
+			b.dir = t.TempDir() // what matters is the loop: one kind of store is enough
 			b.start(true)
 			b.produce(100)
 			for _, err := range f.errs {
@@ -241,47 +311,51 @@ func TestExactlyOnceUnderFaults(t *testing.T) {
 
 // TestRestartsRestoreTheState stops and starts, with nothing but the changelog left.
 func TestRestartsRestoreTheState(t *testing.T) {
-	b := newBench(t)
-	for range 5 {
-		stop := b.start(false)
-		b.produce(200)
-		time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond) // wherever it happens to be
-		require.NoError(t, stop())
-	}
-	b.start(false)
-	b.requireExact()
+	eachStore(t, func(t *testing.T, b *bench) {
+		for range 5 {
+			stop := b.start(false)
+			b.produce(200)
+			time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond) // wherever it happens to be
+			require.NoError(t, stop())
+		}
+		b.start(false)
+		b.requireExact()
+	})
 }
 
 // TestOffsetsOfAnotherHistoryHalt: a state that does not belong to the group's
 // offsets would lose or double records, so the step refuses it.
 func TestOffsetsOfAnotherHistoryHalt(t *testing.T) {
-	b := newBench(t)
-	stop := b.start(false)
-	b.produce(300)
-	b.requireExact()
-	require.NoError(t, stop())
-	var offsets kadm.Offsets
-	offsets.AddOffset("ns."+stream.TopicRaw, 0, 1, -1)
-	require.NoError(t, kadm.NewClient(b.cl).CommitAllOffsets(t.Context(), "ns."+stream.GroupDevice, offsets))
-	var mismatch *stream.MismatchError
-	require.ErrorAs(t, b.run(t.Context()), &mismatch)
-	require.EqualValues(t, 0, mismatch.Partition)
-	require.EqualValues(t, 1, mismatch.Committed)
+	eachStore(t, func(t *testing.T, b *bench) {
+		stop := b.start(false)
+		b.produce(300)
+		b.requireExact()
+		require.NoError(t, stop())
+		var offsets kadm.Offsets
+		offsets.AddOffset("ns."+stream.TopicRaw, 0, 1, -1)
+		require.NoError(t, kadm.NewClient(b.cl).CommitAllOffsets(t.Context(), "ns."+stream.GroupDevice, offsets))
+		var mismatch *stream.MismatchError
+		b.watch()
+		require.ErrorAs(t, b.run(t.Context()), &mismatch)
+		require.EqualValues(t, 0, mismatch.Partition)
+		require.EqualValues(t, 1, mismatch.Committed)
+	})
 }
 
 // TestExpiredOffsetsResumeFromTheState: the broker forgets the offsets of an
 // idle group, the changelog's meta record does not.
 func TestExpiredOffsetsResumeFromTheState(t *testing.T) {
-	b := newBench(t)
-	stop := b.start(false)
-	b.produce(300)
-	b.requireExact()
-	require.NoError(t, stop())
-	_, err := kadm.NewClient(b.cl).DeleteGroup(t.Context(), "ns."+stream.GroupDevice)
-	require.NoError(t, err)
-	b.start(false)
-	b.produce(300)
-	b.requireExact()
+	eachStore(t, func(t *testing.T, b *bench) {
+		stop := b.start(false)
+		b.produce(300)
+		b.requireExact()
+		require.NoError(t, stop())
+		_, err := kadm.NewClient(b.cl).DeleteGroup(t.Context(), "ns."+stream.GroupDevice)
+		require.NoError(t, err)
+		b.start(false)
+		b.produce(300)
+		b.requireExact()
+	})
 }
 
 func TestDifferentPartitionCountsAreAnError(t *testing.T) {

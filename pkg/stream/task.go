@@ -51,15 +51,23 @@ type output struct {
 	ctx     context.Context //nolint:containedctx // lives as long as the step's loop
 	produce func(context.Context, *kgo.Record, func(*kgo.Record, error))
 	failed  atomic.Pointer[error] // since the transaction began
+	promise func(*kgo.Record, error)
 }
 
-func (o *output) Produce(r *kgo.Record) {
-	o.produce(o.ctx, r, func(r *kgo.Record, err error) {
-		if err != nil {
-			err = fmt.Errorf("produce to %s, key %.80q, %d bytes: %w", r.Topic, r.Key, len(r.Value), err)
-			o.failed.CompareAndSwap(nil, &err)
-		}
-	})
+func newOutput(ctx context.Context, produce func(context.Context, *kgo.Record, func(*kgo.Record, error))) *output {
+	o := &output{ctx: ctx, produce: produce}
+	o.promise = o.produced // once: a method value takes memory each time
+	return o
+}
+
+// Produce implements Output.
+func (o *output) Produce(r *kgo.Record) { o.produce(o.ctx, r, o.promise) }
+
+func (o *output) produced(r *kgo.Record, err error) {
+	if err != nil {
+		err = fmt.Errorf("produce to %s, key %.80q, %d bytes: %w", r.Topic, r.Key, len(r.Value), err)
+		o.failed.CompareAndSwap(nil, &err)
+	}
 }
 
 // begin forgets the last transaction's failure.

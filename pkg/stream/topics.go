@@ -68,6 +68,9 @@ func topicConfig(name string, embedded bool) map[string]*string {
 		set["cleanup.policy"] = "compact"
 		set["segment.bytes"] = strconv.Itoa(64 << 20)
 		set["min.cleanable.dirty.ratio"] = "0.2"
+		// How long it tells that a row was deleted: a state on disk that is older than
+		// half of it is restored whole.
+		set["delete.retention.ms"] = strconv.Itoa(day)
 	}
 	if embedded { // kfake keeps the writer's timestamps, so age says nothing
 		delete(set, "message.timestamp.type")

@@ -53,6 +53,7 @@ func (s *Step) transaction(ctx context.Context, fetches kgo.Fetches, ticking boo
 // process hands the records to their partitions' tasks, in parallel.
 func (s *Step) process(fetches kgo.Fetches) error {
 	now := time.Now()
+	latest := now.Add(clockSlack).UnixMilli()
 	var unknown error
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if len(f.Records) == 0 {
@@ -77,6 +78,9 @@ func (s *Step) process(fetches kgo.Fetches) error {
 				// The client must never go back without telling (franz-go #1222).
 				return fmt.Errorf("%s/%d: offset %d came after %d: %w", r.Topic, r.Partition, r.Offset, p.state.meta.NextOffset, ErrFenced)
 			}
+			// Where the writer sets the timestamp, it may be any: a time far ahead would
+			// make all state look old.
+			p.state.meta.RecordMs = max(p.state.meta.RecordMs, min(r.Timestamp.UnixMilli(), latest))
 			if err := p.task.Process(r, s.out); err != nil {
 				return fmt.Errorf("%s/%d/%d: %w", r.Topic, r.Partition, r.Offset, err)
 			}
@@ -86,6 +90,9 @@ func (s *Step) process(fetches kgo.Fetches) error {
 	})
 	return errors.Join(err, unknown)
 }
+
+// clockSlack is how far ahead of this machine's clock a record may be.
+const clockSlack = 5 * time.Minute
 
 // errAbort asks for an abort that is not a failure: records came that cannot be
 // processed now, and will come again or are reflected already.
@@ -119,8 +126,10 @@ func (s *Step) flush() ([]*flushedPart, error) {
 		}
 		p.state.Put([]byte(metaKey), wire.EncodeMeta(p.state.meta))
 		f := &flushedPart{part: p, changes: p.state.changes()}
+		records := make([]kgo.Record, len(f.changes)) // one piece of memory for all
 		for i, c := range f.changes {
-			r := &kgo.Record{Topic: s.changelog, Partition: p.id, Key: c.Key, Value: c.Value}
+			r := &records[i]
+			r.Topic, r.Partition, r.Key, r.Value = s.changelog, p.id, c.Key, c.Value
 			if i == 0 { // the meta row sorts first
 				f.meta = r
 				continue
@@ -159,15 +168,27 @@ func (s *Step) end(ctx context.Context, started time.Time, records int, flushed 
 		return s.outputFailed(ctx)
 	}
 	s.failures = 0
-	for _, f := range flushed {
-		if err := f.state.commit(f.changes, f.meta.Offset+1); err != nil {
-			return fmt.Errorf("%s step, partition %d: store: %w", s.o.Name, f.id, err)
-		}
-		f.task.Committed()
-		s.met.state(f.id, f.state)
+	if err := s.fold(flushed); err != nil {
+		return err
 	}
 	s.met.committed(time.Since(started), records)
 	return nil
+}
+
+// fold makes the committed changes part of the state.
+func (s *Step) fold(flushed []*flushedPart) error {
+	var g errgroup.Group
+	for _, f := range flushed {
+		g.Go(func() error {
+			if err := f.state.commit(f.changes, f.meta.Offset+1); err != nil {
+				return fmt.Errorf("%s step, partition %d: store: %w", s.o.Name, f.id, err)
+			}
+			f.task.Committed()
+			f.streamTime.Set(float64(f.state.StreamTime()) / 1000)
+			return nil
+		})
+	}
+	return g.Wait()
 }
 
 // maxFailures is how many transactions in a row may fail on their output before

@@ -104,13 +104,20 @@ func TestRowsOfANewerCairnAreRefused(t *testing.T) {
 
 func FuzzStateRows(f *testing.F) {
 	f.Add(wire.EncodeSession(&journey.Session{ID: "s", Start: 1, End: 2}))
-	f.Add(wire.EncodeJourneys([]*journey.Journey{{ID: "j", Base: &journey.Base{Fold: journey.NewFold()}}}))
+	f.Add(wire.EncodeJourneys(&journey.Profile{Journeys: []*journey.Journey{{ID: "j", Base: &journey.Base{}}}}, 7))
+	f.Add(wire.EncodePast(&journey.Past{Evicted: 1, Troubles: []journey.Trouble{{Open: &journey.Episode{Deadline: 3}}}}))
+	f.Add(wire.EncodeFrictions([]journey.EmittedFriction{{Hash: 1}}))
 	f.Add(wire.EncodePoints([]journey.Point{{SessionID: "s"}}))
 	f.Fuzz(func(_ *testing.T, row []byte) { // damaged rows are errors, never panics
 		_, _ = wire.DecodeSession(row)
-		_, _ = wire.DecodeJourneys(row)
+		_, _ = wire.DecodeJourneys(row, &journey.Profile{})
+		_, _ = wire.DecodePast(row)
+		_, _ = wire.DecodeFrictions(row)
+		_, _ = wire.DecodeAdopt(row, "user:a")
+		_, _ = wire.DecodeCopy(row, "user:a")
+		_, _, _ = wire.DecodeLink(row)
 		_, _ = wire.DecodePoints(row)
-		_, _ = wire.DecodeHashes(row)
+		_ = wire.DecodeHashes(row, &journey.HashChunk{})
 		_, _ = wire.DecodeMeta(row)
 		_, _ = wire.DecodeQuality(row)
 		_ = wire.DecodeDevice(row, &journey.Device{})

@@ -47,6 +47,28 @@ func TestDecodeRawReadsEveryField(t *testing.T) {
 	}, r)
 }
 
+func TestDecodeRawReadsTheDeviceOfTheSDK(t *testing.T) {
+	for device, want := range map[string]string{
+		`{"type": "iOS", "model": "iPhone17,1"}`: "mobile", `{"type": "ios", "model": "iPad13,1"}`: "tablet", `{"type": "android"}`: "mobile",
+		`{"type": "Mobile"}`: "mobile", `{"type": "tablet"}`: "tablet", `{"type": "desktop"}`: "desktop", `{"type": "tvos"}`: "tv",
+		`{"type": "toaster"}`: "", `{"type": 5}`: "", `{}`: "", `"ios"`: "", `null`: "", `[{"type": "ios"}]`: "",
+	} {
+		r := decode(t, `{"type": "screen", "userId": "u", "context": {"device": `+device+`}}`)
+		require.Equal(t, want, r.Touchpoint.Device, device)
+		require.Equal(t, `{"device":`+device+`}`, r.Touchpoint.Context, "it is kept, too")
+	}
+	r := decode(t, `{"type": "screen", "userId": "u", "context": {"device": {"type": "ios"}}, "context": {"ip": "::1"}}`)
+	require.Empty(t, r.Touchpoint.Device, "of the last context only")
+}
+
+func TestDecodeRawAllocatesWhatTheTouchpointOwns(t *testing.T) {
+	in := wire.RawRecord{Arrival: arrival, Value: []byte(`{"messageId":"m","type":"track","event":"Order Completed","anonymousId":"a","timestamp":"2026-05-17T09:59:00.500Z","receivedAt":"2026-05-17T10:00:00Z",
+		"context":{"page":{"url":"https://shop.example/a?b"},"userAgent":"Mozilla","ip":"203.0.113.9"},"properties":{"revenue":9.5,"list":[{"a":null},true]}}`)}
+	var out wire.Raw
+	allocs := testing.AllocsPerRun(100, func() { require.NoError(t, wire.DecodeRaw(&in, &out)) })
+	require.LessOrEqual(t, allocs, 2.0, "the identifier and the event's name")
+}
+
 func TestDecodeRawFillsIn(t *testing.T) {
 	r := decode(t, `{"type": "page", "userId": "u", "anonymousId": "undefined", "messageId": ""}`)
 	require.Equal(t, "raw-2-7", r.Touchpoint.MessageID)

@@ -4,143 +4,95 @@ import (
 	"math"
 	"strings"
 
-	"github.com/tidwall/gjson"
-
 	"github.com/cairnhq/cairn/pkg/journey"
 )
 
 // readContext reads what has a column, and keeps the rest of the context; members
 // of the touchpoint that are not known go there, too, under "other".
-func readContext(m *members, t *journey.Touchpoint) {
-	var rest, other strings.Builder
-	for _, o := range m.other {
-		appendMember(&other, o.name, o.value)
-	}
-	if m.context.IsObject() {
-		readContextMembers(m, t, &rest)
-	}
-	if other.Len() > 0 {
-		appendMember(&rest, `"other"`, other.String()+"}")
-	}
-	if rest.Len() > 0 {
-		t.Context = rest.String() + "}"
-	}
-}
-
-// appendMember adds a member to a JSON object that is still open.
-func appendMember(b *strings.Builder, name, value string) {
-	if b.Len() == 0 {
-		b.WriteByte('{')
-	} else {
-		b.WriteByte(',')
-	}
-	b.WriteString(name)
-	b.WriteByte(':')
-	b.WriteString(value)
-}
-
-func readContextMembers(m *members, t *journey.Touchpoint, rest *strings.Builder) {
-	m.context.ForEach(func(k, v gjson.Result) bool {
-		switch k.Str {
-		case "page":
-			readPage(v, &t.Page)
-		case "campaign":
-			v.ForEach(func(k, v gjson.Result) bool {
-				switch s := cut(text(v)); k.Str {
-				case "source":
-					t.Campaign.Source = s
-				case "medium":
-					t.Campaign.Medium = s
-				case "name":
-					t.Campaign.Name = s
-				case "term":
-					t.Campaign.Term = s
-				case "content":
-					t.Campaign.Content = s
-				}
-				return true
-			})
-		case "userAgent":
-			t.UserAgent = cut(text(v))
-		case "ip":
-			t.IP = cut(text(v))
-		case "locale":
-			t.Locale = cut(text(v))
-		case "traits":
-			if !m.traits.Exists() {
-				t.Traits = object(v)
-			}
-		default:
-			appendMember(rest, k.Raw, v.Raw)
+func readContext(d *document, t *journey.Touchpoint) {
+	if d.at[contextSlot].kind == jsonObject {
+		t.Page = journey.Page{
+			URL: cut(d.get(pageURLSlot)), Path: cut(d.get(pagePathSlot)),
+			Title: cut(d.get(pageTitleSlot)), Referrer: cut(d.get(pageReferrerSlot)),
 		}
-		return true
-	})
+		t.Campaign = journey.Campaign{
+			Source: cut(d.get(campaignSourceSlot)), Medium: cut(d.get(campaignMediumSlot)), Name: cut(d.get(campaignNameSlot)),
+			Term: cut(d.get(campaignTermSlot)), Content: cut(d.get(campaignContentSlot)),
+		}
+		t.UserAgent, t.IP, t.Locale = cut(d.get(userAgentSlot)), cut(d.get(ipSlot)), cut(d.get(localeSlot))
+		t.Device = deviceOf(d.get(deviceTypeSlot), d.get(deviceModelSlot))
+	}
+	if d.rest.n == 0 && d.other.n == 0 {
+		return
+	}
+	var b strings.Builder
+	b.Grow(d.rest.size() + d.other.size() + len(`{,"other":{}}`))
+	b.WriteByte('{')
+	d.rest.appendTo(&b, d.text)
+	if d.other.n > 0 {
+		if d.rest.n > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`"other":{`)
+		d.other.appendTo(&b, d.text)
+		b.WriteByte('}')
+	}
+	b.WriteByte('}')
+	t.Context = b.String()
 }
 
-func readPage(v gjson.Result, p *journey.Page) {
-	v.ForEach(func(k, v gjson.Result) bool {
-		switch s := cut(text(v)); k.Str {
-		case "url":
-			p.URL = s
-		case "path":
-			p.Path = s
-		case "title":
-			p.Title = s
-		case "referrer":
-			p.Referrer = s
+// deviceOf is the class of device that an SDK names in context.device, "" where
+// it names none that is known.
+func deviceOf(typ, model string) string {
+	switch strings.ToLower(typ) {
+	case "ios", "android":
+		if strings.HasPrefix(model, "iPad") {
+			return "tablet"
 		}
-		return true
-	})
+		return "mobile"
+	case "mobile", "phone", "smartphone":
+		return "mobile"
+	case "tablet", "ipad":
+		return "tablet"
+	case "desktop", "macos", "windows", "linux":
+		return "desktop"
+	case "tv", "tvos", "smarttv", "smart_tv", "android_tv":
+		return "tv"
+	}
+	return ""
 }
 
 // readProperties keeps properties and traits whole, and reads what has a column.
-func readProperties(m *members, t *journey.Touchpoint) {
-	t.Properties = object(m.properties)
-	if s := object(m.traits); s != "" {
-		t.Traits = s
+func readProperties(d *document, t *journey.Touchpoint) {
+	t.Properties = d.object(propertiesSlot)
+	if t.Traits = d.object(traitsSlot); d.at[traitsSlot].kind == absent {
+		t.Traits = d.object(contextTraitsSlot)
 	}
-	var revenue, total gjson.Result
-	var page journey.Page
-	m.properties.ForEach(func(k, v gjson.Result) bool {
-		switch k.Str {
-		case "revenue":
-			revenue = v
-		case "total":
-			total = v
-		case "currency":
-			t.Currency = cut(text(v))
-		case "url":
-			page.URL = cut(text(v))
-		case "path":
-			page.Path = cut(text(v))
-		case "title":
-			page.Title = cut(text(v))
-		case "referrer":
-			page.Referrer = cut(text(v))
-		}
-		return true
-	})
+	t.Currency = cut(d.get(currencySlot))
 	if t.Type == "page" || t.Type == "screen" { // the spec puts the page there, too
-		t.Page = journey.Page{
-			URL: first(t.Page.URL, page.URL), Path: first(t.Page.Path, page.Path),
-			Title: first(t.Page.Title, first(page.Title, cut(text(m.name)))), Referrer: first(t.Page.Referrer, page.Referrer),
-		}
+		fill(&t.Page.URL, d, urlSlot)
+		fill(&t.Page.Path, d, pathSlot)
+		fill(&t.Page.Title, d, titleSlot)
+		fill(&t.Page.Title, d, nameSlot)
+		fill(&t.Page.Referrer, d, referrerSlot)
 	}
 	if t.Page.Path == "" {
 		t.Page.Path = pathOf(t.Page.URL)
 	}
-	if !revenue.Exists() && t.Event == "order_completed" {
-		revenue = total
+	revenue := revenueSlot
+	if d.at[revenueSlot].kind == absent && t.Event == "order_completed" {
+		revenue = totalSlot
 	}
-	t.RevenueMicros = micros(text(revenue))
+	if d.at[revenue].kind != absent {
+		t.RevenueMicros = micros(d.get(revenue))
+	}
 }
 
-// object is the JSON text of a non-empty object, else "".
-func object(v gjson.Result) string {
-	if !v.IsObject() || strings.TrimSpace(strings.Trim(v.Raw, "{}")) == "" {
-		return ""
+// fill sets what is still empty.
+func fill(into *string, d *document, f slot) {
+	if *into == "" {
+		*into = cut(d.get(f))
 	}
-	return v.Raw
 }
 
 // pathOf is the path of a URL without query and fragment.
@@ -150,16 +102,25 @@ func pathOf(url string) string {
 	}
 	if i := strings.Index(url, "://"); i >= 0 {
 		url = url[i+3:]
-		i = strings.IndexAny(url, "/?#")
-		if i < 0 {
+		if i = indexEnd(url, true); i < 0 {
 			return "/"
 		}
 		url = url[i:]
 	}
-	if i := strings.IndexAny(url, "?#"); i >= 0 {
+	if i := indexEnd(url, false); i >= 0 {
 		url = url[:i]
 	}
 	return first(url, "/")
+}
+
+// indexEnd is where a query or fragment begins, or a path (slash); -1 if none does.
+func indexEnd(url string, slash bool) int {
+	for i := range len(url) {
+		if c := url[i]; c == '?' || c == '#' || c == '/' && slash {
+			return i
+		}
+	}
+	return -1
 }
 
 // micros reads a decimal number as micro-units, exactly: sums must not depend on

@@ -51,14 +51,19 @@ func FromTouchpoint(t *journey.Touchpoint, r *wirepb.Touchpoint) {
 }
 
 // Session is the record of a session.
-func Session(identifier string, s *journey.Session, revision uint64) *wirepb.Session {
-	return &wirepb.Session{
+func Session(identifier string, m *journey.Model, s *journey.Session, revision uint64) *wirepb.Session {
+	r := &wirepb.Session{
 		SessionId: s.ID, Identifier: identifier, Status: s.Status(), StartedMs: s.Start, EndedMs: s.End,
 		MintedMs: s.Minted, Touchpoints: s.Touchpoints, Channel: s.Channel, LastChannel: s.LastChannel,
 		Source: s.Source, LandingPage: s.Landing.Path, ExitPage: s.Exit.Path, Referrer: s.Referrer,
 		CampaignSource: s.Campaign.Source, CampaignMedium: s.Campaign.Medium, CampaignName: s.Campaign.Name,
 		RevenueMicros: s.RevenueMicros, IsBot: s.IsBot(), Revision: revision, Live: s.Live,
+		Device: s.Device, Pages: s.Pages, SentimentSum: s.SentimentSum, SentimentCount: s.SentimentCount, Oversized: s.Oversized,
 	}
+	for _, e := range s.Events {
+		r.Events = append(r.Events, &wirepb.EventCount{Event: m.EventName(e.Event), Count: e.Count})
+	}
+	return r
 }
 
 // VoidSession is the record of a session that merged into another.
@@ -95,7 +100,8 @@ func Journey(profile string, m *journey.Model, j *journey.Journey, revision uint
 		Stage: m.StageName(j.Fold.Stage), Substage: m.SubstageName(j.Fold.Stage, j.Fold.Substage),
 		FurthestStage: m.StageName(j.Fold.Furthest), Converted: j.Fold.Converted,
 		Transitions: uint64(j.Fold.Seq), Revision: revision, Live: j.Live, Model: m.Name,
-		Approximate: j.Approximate,
+		Approximate: j.Approximate, Persona: j.Persona, SentimentSum: j.SentimentSum, SentimentCount: j.SentimentCount,
+		IntentMillis: j.Intent,
 	}
 }
 

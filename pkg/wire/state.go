@@ -10,8 +10,10 @@ import (
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
 )
 
-// stateVersion is the first byte of every state row.
-const stateVersion = 1
+// stateVersion is the first byte of every state row, and of what the steps send
+// each other. Version 1 was never released. A version that has been released is
+// read for ever: testdata/golden holds rows of each.
+const stateVersion = 2
 
 // message is what vtprotobuf generates.
 type message interface {
@@ -47,7 +49,7 @@ func unmarshalRow(b []byte, m message) error {
 		return errors.New("state row is empty")
 	}
 	if b[0] != stateVersion {
-		return fmt.Errorf("state row has version %d, this cairn reads %d: it was written by a newer one", b[0], stateVersion)
+		return fmt.Errorf("state row has version %d, this cairn reads %d: run the cairn that wrote it, or rebuild", b[0], stateVersion)
 	}
 	if err := m.UnmarshalVTUnsafe(b[1:]); err != nil {
 		return fmt.Errorf("decode state row %T: %w", m, err)
@@ -61,6 +63,7 @@ func EncodeDevice(d *journey.Device) []byte {
 	return marshalRow(&wirepb.DeviceRow{
 		Links: links(o.Links), Users: o.Users, Epoch: o.Epoch, Map: links(o.Map),
 		Frozen: o.Frozen, Reduced: o.Reduced, Oversized: d.Oversized,
+		EvictedThroughMs: d.EvictedThrough,
 	})
 }
 
@@ -74,18 +77,21 @@ func DecodeDevice(b []byte, d *journey.Device) error {
 		Links: fromLinks(r.Links), Users: r.Users, Epoch: r.Epoch, Map: fromLinks(r.Map),
 		Frozen: r.Frozen, Reduced: r.Reduced,
 	}
-	d.Oversized = r.Oversized
+	d.Oversized, d.EvictedThrough = r.Oversized, r.EvictedThroughMs
 	return nil
 }
 
 // EncodeHashes is the row of a chunk; day and number are in its key.
-func EncodeHashes(c *journey.HashChunk) []byte { return marshalRow(&wirepb.HashRow{Hashes: c.Hashes}) }
+func EncodeHashes(c *journey.HashChunk) []byte {
+	return marshalRow(&wirepb.HashRow{Hashes: c.Hashes, TouchedMs: c.Touched, LatestMs: c.Latest, TimerMs: c.Timer})
+}
 
-// DecodeHashes is the reverse of EncodeHashes.
-func DecodeHashes(b []byte) ([]uint64, error) {
+// DecodeHashes fills in what EncodeHashes keeps.
+func DecodeHashes(b []byte, c *journey.HashChunk) error {
 	var r wirepb.HashRow
 	err := unmarshalRow(b, &r)
-	return r.Hashes, err
+	c.Hashes, c.Touched, c.Latest, c.Timer = r.Hashes, r.TouchedMs, r.LatestMs, r.TimerMs
+	return err
 }
 
 // EncodeSession is the row of a session.
@@ -94,7 +100,12 @@ func EncodeSession(s *journey.Session) []byte {
 		Id: s.ID, StartMs: s.Start, EndMs: s.End, MintedMs: s.Minted, Absorbed: voids(s.Absorbed),
 		Touchpoints: s.Touchpoints, Bots: s.Bots, Live: s.Live, FirstId: s.FirstID, LastId: s.LastID,
 		Channel: s.Channel, LastChannel: s.LastChannel, Source: s.Source, Referrer: s.Referrer,
-		RevenueMicros: s.RevenueMicros, Closed: s.Closed,
+		RevenueMicros: s.RevenueMicros, Closed: s.Closed, Device: s.Device, Pages: s.Pages,
+		SentimentSum: s.SentimentSum, SentimentCount: s.SentimentCount, Oversized: s.Oversized,
+		TouchedMs: s.Touched, TimerMs: s.Timer,
+	}
+	for _, e := range s.Events {
+		r.Events = append(r.Events, uint64(e.Event), e.Count)
 	}
 	if c := s.Campaign; c != (journey.Campaign{}) {
 		r.Campaign = &wirepb.CampaignRow{Source: c.Source, Medium: c.Medium, Name: c.Name, Term: c.Term, Content: c.Content}
@@ -114,7 +125,12 @@ func DecodeSession(b []byte) (*journey.Session, error) {
 		ID: r.Id, Start: r.StartMs, End: r.EndMs, Minted: r.MintedMs, Absorbed: fromVoids(r.Absorbed),
 		Touchpoints: r.Touchpoints, Bots: r.Bots, Live: r.Live, FirstID: r.FirstId, LastID: r.LastId,
 		Channel: r.Channel, LastChannel: r.LastChannel, Source: r.Source, Referrer: r.Referrer,
-		RevenueMicros: r.RevenueMicros, Closed: r.Closed,
+		RevenueMicros: r.RevenueMicros, Closed: r.Closed, Device: r.Device, Pages: r.Pages,
+		SentimentSum: r.SentimentSum, SentimentCount: r.SentimentCount, Oversized: r.Oversized,
+		Touched: r.TouchedMs, Timer: r.TimerMs,
+	}
+	for i := 0; i+1 < len(r.Events); i += 2 {
+		s.Events = append(s.Events, journey.EventCount{Event: int(r.Events[i]), Count: r.Events[i+1]})
 	}
 	if c := r.Campaign; c != nil {
 		s.Campaign = journey.Campaign{Source: c.Source, Medium: c.Medium, Name: c.Name, Term: c.Term, Content: c.Content}
@@ -140,50 +156,6 @@ func fromVoids(list []*wirepb.VoidRow) []journey.Void {
 	return out
 }
 
-// EncodePoints is a row of points, sorted by key.
-func EncodePoints(list []journey.Point) []byte {
-	return marshalRow(&wirepb.PointsRow{Points: points(list)})
-}
-
-// DecodePoints is the reverse of EncodePoints. The points alias b.
-func DecodePoints(b []byte) ([]journey.Point, error) {
-	var r wirepb.PointsRow
-	if err := unmarshalRow(b, &r); err != nil {
-		return nil, err
-	}
-	return fromPoints(r.Points), nil
-}
-
-func points(list []journey.Point) []*wirepb.PointRow {
-	out := make([]*wirepb.PointRow, len(list))
-	rows := make([]wirepb.PointRow, len(list))
-	for i := range list {
-		p := &list[i]
-		rows[i] = wirepb.PointRow{
-			TimeMs: p.Time, MessageId: p.MessageID, Identifier: p.Identifier, Matches: p.Matches, Fixed: p.Fixed,
-			Business: p.Business, Live: p.Live, RevenueMicros: p.RevenueMicros, SessionId: p.SessionID,
-			Channel: p.Channel, CampaignSource: p.Campaign.Source, CampaignMedium: p.Campaign.Medium,
-			CampaignName: p.Campaign.Name, Member: p.Member,
-		}
-		out[i] = &rows[i]
-	}
-	return out
-}
-
-func fromPoints(list []*wirepb.PointRow) []journey.Point {
-	out := make([]journey.Point, len(list))
-	for i, p := range list {
-		out[i] = journey.Point{
-			OrderKey: journey.OrderKey{Time: p.TimeMs, MessageID: p.MessageId, Identifier: p.Identifier},
-			Matches:  p.Matches, Fixed: p.Fixed, Business: p.Business, Live: p.Live, RevenueMicros: p.RevenueMicros,
-			SessionID: p.SessionId, Channel: p.Channel,
-			Campaign: journey.Campaign{Source: p.CampaignSource, Medium: p.CampaignMedium, Name: p.CampaignName},
-			Member:   p.Member,
-		}
-	}
-	return out
-}
-
 // EncodeKnownMap is the row of what a home knows of an identifier.
 func EncodeKnownMap(k journey.KnownMap) []byte { return marshalRow(knownMap(k)) }
 
@@ -205,65 +177,90 @@ func fromKnownMap(r *wirepb.KnownMapRow) journey.KnownMap {
 	return journey.KnownMap{Epoch: r.Epoch, Map: fromLinks(r.Map)}
 }
 
-// EncodeJourneys is the row of a profile's journeys.
-func EncodeJourneys(list []*journey.Journey) []byte {
-	r := &wirepb.JourneysRow{Journeys: make([]*wirepb.JourneyRow, len(list))}
-	for i, j := range list {
+// EncodeJourneys is the row of a profile's journeys, with when its timer fires.
+func EncodeJourneys(p *journey.Profile, timer int64) []byte {
+	r := &wirepb.JourneysRow{Journeys: make([]*wirepb.JourneyRow, len(p.Journeys)), TouchedMs: p.Touched, TimerMs: timer}
+	for i, j := range p.Journeys {
 		r.Journeys[i] = &wirepb.JourneyRow{
 			Id: j.ID, StartMs: j.Start, EndMs: j.End, MintedMs: j.Minted, Absorbed: voids(j.Absorbed),
 			Live: j.Live, Approximate: j.Approximate, Base: base(j.Base), Emitted: j.Emitted,
-			EmittedFrom: j.EmittedFrom, Published: j.Published(), Lapsed: j.Lapsed,
+			EmittedFrom: j.EmittedFrom, Published: j.Published(), Lapsed: j.Lapsed, TouchedMs: j.Touched,
 		}
 	}
 	return marshalRow(r)
 }
 
-// DecodeJourneys is the reverse of EncodeJourneys. The journeys alias b.
-func DecodeJourneys(b []byte) ([]*journey.Journey, error) {
+// DecodeJourneys fills in what EncodeJourneys keeps. The journeys alias b.
+func DecodeJourneys(b []byte, p *journey.Profile) (timer int64, err error) {
 	var r wirepb.JourneysRow
 	if err := unmarshalRow(b, &r); err != nil {
-		return nil, err
+		return 0, err
 	}
-	out := make([]*journey.Journey, len(r.Journeys))
+	p.Touched = r.TouchedMs
+	p.Journeys = make([]*journey.Journey, len(r.Journeys))
 	for i, j := range r.Journeys {
-		out[i] = &journey.Journey{
+		p.Journeys[i] = &journey.Journey{
 			ID: j.Id, Start: j.StartMs, End: j.EndMs, Minted: j.MintedMs, Absorbed: fromVoids(j.Absorbed),
-			Live: j.Live, Approximate: j.Approximate, Base: fromBase(j.Base), Emitted: j.Emitted, EmittedFrom: j.EmittedFrom, Lapsed: j.Lapsed,
+			Live: j.Live, Approximate: j.Approximate, Base: fromBase(j.Base), Emitted: j.Emitted, EmittedFrom: j.EmittedFrom,
+			Lapsed: j.Lapsed, Touched: j.TouchedMs,
 		}
-		out[i].SetPublished(j.Published)
+		p.Journeys[i].Restored(j.Published)
 	}
-	return out, nil
+	return r.TimerMs, nil
 }
 
 func base(b *journey.Base) *wirepb.BaseRow {
 	if b == nil {
 		return nil
 	}
-	r := &wirepb.BaseRow{
-		Fold: fold(&b.Fold), GapMs: b.Gap, StartMs: b.Start, EndMs: b.End, ThroughMs: b.Through.Time,
-		ThroughMessage: b.Through.MessageID, ThroughIdentifier: b.Through.Identifier,
-		Touchpoints: b.Touchpoints, Business: b.Business, Sessions: b.Sessions, RevenueMicros: b.RevenueMicros,
+	return &wirepb.BaseRow{
+		Standing: standing(&b.Standing), GapMs: b.Gap, StartMs: b.Start, EndMs: b.End, Through: keyRow(b.Through), Persona: b.Persona,
 	}
-	for _, id := range slices.Sorted(maps.Keys(b.Ends)) {
-		r.Ends = append(r.Ends, &wirepb.EndRow{Identifier: id, EndMs: b.Ends[id]})
-	}
-	return r
 }
 
 func fromBase(r *wirepb.BaseRow) *journey.Base {
 	if r == nil {
 		return nil
 	}
-	b := &journey.Base{
-		Fold: fromFold(r.Fold), Gap: r.GapMs, Start: r.StartMs, End: r.EndMs,
-		Through:     journey.OrderKey{Time: r.ThroughMs, MessageID: r.ThroughMessage, Identifier: r.ThroughIdentifier},
-		Touchpoints: r.Touchpoints, Business: r.Business, Sessions: r.Sessions, RevenueMicros: r.RevenueMicros,
-		Ends: map[string]int64{},
+	return &journey.Base{
+		Standing: fromStanding(r.Standing), Gap: r.GapMs, Start: r.StartMs, End: r.EndMs, Through: fromKeyRow(r.Through), Persona: r.Persona,
 	}
+}
+
+func standing(s *journey.Standing) *wirepb.StandingRow {
+	r := &wirepb.StandingRow{
+		Fold: fold(&s.Fold), Touchpoints: s.Touchpoints, Business: s.Business, Sessions: s.Sessions, RevenueMicros: s.RevenueMicros,
+		SentimentSum: s.SentimentSum, SentimentCount: s.SentimentCount, IntentMillis: s.Intent, IntentStep: s.IntentStep,
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.Ends)) {
+		r.Ends = append(r.Ends, &wirepb.EndRow{Identifier: id, EndMs: s.Ends[id]})
+	}
+	return r
+}
+
+func fromStanding(r *wirepb.StandingRow) journey.Standing {
+	s := journey.Standing{Ends: map[string]int64{}}
+	if r == nil {
+		s.Fold = journey.NewFold()
+		return s
+	}
+	s.Fold, s.Touchpoints, s.Business, s.Sessions, s.RevenueMicros = fromFold(r.Fold), r.Touchpoints, r.Business, r.Sessions, r.RevenueMicros
+	s.SentimentSum, s.SentimentCount, s.Intent, s.IntentStep = r.SentimentSum, r.SentimentCount, r.IntentMillis, r.IntentStep
 	for _, e := range r.Ends {
-		b.Ends[e.Identifier] = e.EndMs
+		s.Ends[e.Identifier] = e.EndMs
 	}
-	return b
+	return s
+}
+
+func keyRow(k journey.OrderKey) *wirepb.KeyRow {
+	return &wirepb.KeyRow{TimeMs: k.Time, MessageId: k.MessageID, Identifier: k.Identifier}
+}
+
+func fromKeyRow(r *wirepb.KeyRow) journey.OrderKey {
+	if r == nil {
+		return journey.OrderKey{}
+	}
+	return journey.OrderKey{Time: r.TimeMs, MessageID: r.MessageId, Identifier: r.Identifier}
 }
 
 // fold counts indexes from 1, so that 0 is none.

@@ -20,9 +20,6 @@ import (
 // maxRejected bounds what is kept of a rejected record, in bytes.
 const maxRejected = stream.MaxRecordBytes / 2
 
-// maxDevices bounds the decoded states kept between transactions, per partition.
-const maxDevices = 50_000
-
 // deviceTask is the device step on one partition of touchpoints.raw: it reads,
 // de-duplicates, enriches, assigns sessions and owners, and re-keys.
 type deviceTask struct {
@@ -36,7 +33,7 @@ type deviceTask struct {
 	modelKnown bool // the state names its model
 	met        *metrics
 
-	devices map[string]*deviceEntry
+	devices cache[*deviceEntry]
 	dirty   []*deviceEntry // in the order of their first change
 	quality *qualityBook
 	timers  timers
@@ -56,14 +53,15 @@ func newDeviceTask(o *Options, met *metrics, partition int32, count int, state *
 		o: o, topics: newTopics(o.Namespace), partition: partition, count: count, state: state, met: met,
 		hash:     kgo.StickyKeyPartitioner(nil).ForTopic(""),
 		enricher: enrich.Enricher{Secret: o.Secret},
-		devices:  map[string]*deviceEntry{},
-		quality:  newQualityBook(partition, state),
+		devices:  newCache[*deviceEntry](), tally: newTally(),
+		quality: newQualityBook(partition, state),
 	}
 	var err error
 	if t.modelKnown, err = holdModel(state, o.Model.Name); err != nil {
 		return nil, err
 	}
-	return t, t.loadTimers()
+	t.timers, err = newTimers(state)
+	return t, err
 }
 
 // Process implements stream.Task.
@@ -110,7 +108,7 @@ func (t *deviceTask) apply(r *kgo.Record, copied bool, out stream.Output) error 
 		return err
 	}
 	t.state.Observe(min(tp.Time, tp.Received))
-	outcome := d.Apply(tp, t.o.Model)
+	outcome := d.Apply(tp, t.o.Model, t.state.RecordTime())
 	q, err := t.quality.at(tp.Received, tp.Source)
 	if err != nil {
 		return err
@@ -124,18 +122,11 @@ func (t *deviceTask) apply(r *kgo.Record, copied bool, out stream.Output) error 
 		q.Duplicates++
 		t.tally.duplicates++
 		return nil
-	case journey.Late:
+	case journey.Late, journey.Evicted:
 		t.mark(d) // it was seen: a copy that comes after a restart must still be one
 		q.Late++
 		t.tally.late++
-		tp.Revision = t.state.NextRevision()
-		wire.Touchpoint(&t.pb, tp)
-		out.Produce(&kgo.Record{
-			Topic: t.topics.late, Key: []byte(t.origin(tp)), Value: wire.Marshal(&t.pb), Headers: []kgo.RecordHeader{
-				{Key: wire.HeaderReason, Value: []byte("beyond_horizon")},
-				{Key: wire.HeaderSchema, Value: []byte(wire.SchemaTouchpoint)},
-			},
-		})
+		t.late(tp, outcome, out)
 		return nil
 	}
 	q.Touchpoints++
@@ -154,6 +145,27 @@ func (t *deviceTask) apply(r *kgo.Record, copied bool, out stream.Output) error 
 	return nil
 }
 
+// Reasons of touchpoints that are late.
+const (
+	lateHorizon = "beyond_horizon"
+	lateEvicted = "state_dropped" // a backfill of a time whose state is gone
+)
+
+func (t *deviceTask) late(tp *journey.Touchpoint, outcome journey.Outcome, out stream.Output) {
+	reason := lateHorizon
+	if outcome == journey.Evicted {
+		reason = lateEvicted
+	}
+	tp.Revision = t.state.NextRevision()
+	wire.Touchpoint(&t.pb, tp)
+	out.Produce(&kgo.Record{
+		Topic: t.topics.late, Key: []byte(t.origin(tp)), Value: wire.Marshal(&t.pb), Headers: []kgo.RecordHeader{
+			{Key: wire.HeaderReason, Value: []byte(reason)},
+			{Key: wire.HeaderSchema, Value: []byte(wire.SchemaTouchpoint)},
+		},
+	})
+}
+
 // origin is topic/partition/offset of a touchpoint's raw record.
 func (t *deviceTask) origin(tp *journey.Touchpoint) string {
 	return t.topics.raw + "/" + strconv.Itoa(int(tp.RawPartition)) + "/" + strconv.FormatInt(tp.RawOffset, 10)
@@ -166,9 +178,9 @@ func (t *deviceTask) linkOthers(tp *journey.Touchpoint, out stream.Output) {
 		return
 	}
 	for i, id := range tp.Others {
-		rec := &wirepb.LinkRecord{Identifier: id, Link: &wirepb.Link{FromMs: tp.Time, MessageId: tp.MessageID, UserId: tp.UserID}}
 		out.Produce(&kgo.Record{
-			Topic: t.topics.raw, Key: []byte(t.raw.OtherKeys[i]), Value: wire.Marshal(rec),
+			Topic: t.topics.raw, Key: []byte(t.raw.OtherKeys[i]),
+			Value: wire.EncodeLink(id, journey.Link{Time: tp.Time, MessageID: tp.MessageID, UserID: tp.UserID}),
 			Headers: []kgo.RecordHeader{
 				{Key: wire.HeaderType, Value: []byte(wire.TypeLink)},
 				{Key: wire.HeaderEpoch, Value: []byte(strconv.Itoa(int(t.state.Epoch())))},
@@ -179,19 +191,19 @@ func (t *deviceTask) linkOthers(tp *journey.Touchpoint, out stream.Output) {
 
 // link takes in a link that another partition sent.
 func (t *deviceTask) link(r *kgo.Record, h *headers, out stream.Output) error {
-	var rec wirepb.LinkRecord
-	if err := rec.UnmarshalVTUnsafe(r.Value); err != nil || rec.Link == nil || rec.Identifier == "" {
+	identifier, link, err := wire.DecodeLink(r.Value)
+	if err != nil {
 		in := wire.RawRecord{Partition: r.Partition, Offset: r.Offset, Arrival: r.Timestamp.UnixMilli(), Source: h.source}
 		t.raw = wire.Raw{}
 		return t.reject(r, &in, &wire.RawError{
 			Reason: wire.ReasonBadType, Err: errors.New("the header cairn-type says link, but the value is none of cairn's"),
 		}, out)
 	}
-	d, err := t.device(rec.Identifier)
+	d, err := t.device(identifier)
 	if err != nil {
 		return err
 	}
-	d.AddLink(journey.Link{Time: rec.Link.FromMs, MessageID: rec.Link.MessageId, UserID: rec.Link.UserId}, t.o.Model)
+	d.AddLink(link, t.o.Model)
 	t.mark(d)
 	return nil
 }
@@ -260,7 +272,7 @@ func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, cause error, out 
 
 // device returns the decoded state of an identifier.
 func (t *deviceTask) device(identifier string) (*deviceEntry, error) {
-	if d, ok := t.devices[identifier]; ok {
+	if d, ok := t.devices.get(identifier); ok {
 		return d, nil
 	}
 	d := &deviceEntry{}
@@ -271,11 +283,9 @@ func (t *deviceTask) device(identifier string) (*deviceEntry, error) {
 		case rowMeta:
 			return wire.DecodeDevice(value, &d.Device)
 		case rowHashes:
-			hashes, err := wire.DecodeHashes(value)
-			d.RestoreHashes(&journey.HashChunk{
-				Day: int32(binary.BigEndian.Uint32(key[1:])), Number: int32(binary.BigEndian.Uint32(key[5:])), Hashes: hashes,
-			})
-			return err
+			c := &journey.HashChunk{Day: int32(binary.BigEndian.Uint32(key[1:])), Number: int32(binary.BigEndian.Uint32(key[5:]))}
+			d.RestoreHashes(c)
+			return wire.DecodeHashes(value, c)
 		case rowSession:
 			s, err := wire.DecodeSession(value)
 			if err == nil {
@@ -288,7 +298,7 @@ func (t *deviceTask) device(identifier string) (*deviceEntry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", identifier, err)
 	}
-	t.devices[d.Identifier] = d
+	t.devices.put(d.Identifier, d)
 	return d, nil
 }
 
@@ -315,27 +325,30 @@ func (t *deviceTask) Flush(_ stream.Clock, out stream.Output) error {
 
 func (t *deviceTask) flushDevice(d *deviceEntry, out stream.Output) {
 	prefix := rowPrefix(tableDevice, d.Identifier)
-	c := d.TakeChanges()
+	c := d.TakeChanges(t.o.Model)
 	for _, start := range c.Dropped {
 		t.state.Delete(sessionKey(prefix, start))
 	}
+	for _, s := range c.Rearmed {
+		t.state.Put(sessionKey(prefix, s.Start), wire.EncodeSession(s))
+	}
 	for _, s := range c.Sessions {
 		t.state.Put(sessionKey(prefix, s.Start), wire.EncodeSession(s))
-		rec := wire.Session(d.Identifier, s, t.state.NextRevision())
+		rec := wire.Session(d.Identifier, t.o.Model, s, t.state.NextRevision())
 		out.Produce(&kgo.Record{Topic: t.topics.sessions, Key: []byte(s.ID), Value: wire.Marshal(rec)})
-		if !s.Closed {
-			t.timers.add(s.End+t.o.Model.SessionGap+1, d.Identifier)
-		}
 	}
 	for _, v := range c.Voids {
 		rec := wire.VoidSession(d.Identifier, v, t.state.NextRevision())
 		out.Produce(&kgo.Record{Topic: t.topics.sessions, Key: []byte(v.ID), Value: wire.Marshal(rec)})
 	}
+	for _, h := range c.Forgotten {
+		t.state.Delete(hashesKey(prefix, h))
+	}
 	for _, h := range c.Hashes {
-		key := append(prefix[:len(prefix):len(prefix)], rowHashes)
-		key = binary.BigEndian.AppendUint32(key, uint32(h.Day))
-		key = binary.BigEndian.AppendUint32(key, uint32(h.Number))
-		t.state.Put(key, wire.EncodeHashes(h))
+		t.state.Put(hashesKey(prefix, h), wire.EncodeHashes(h))
+	}
+	for _, at := range c.Timers {
+		t.timers.add(at, d.Identifier)
 	}
 	if c.Links {
 		t.state.Put(append(prefix[:len(prefix):len(prefix)], rowMeta), wire.EncodeDevice(&d.Device))
@@ -352,19 +365,16 @@ func (t *deviceTask) flushDevice(d *deviceEntry, out stream.Output) {
 
 // Committed implements stream.Task.
 func (t *deviceTask) Committed() {
-	t.timers.commit()
 	t.met.device(&t.tally)
 	t.tally = newTally()
-	if len(t.devices) > maxDevices {
-		clear(t.devices)
-	}
+	t.devices.committed()
 }
 
 // Rollback implements stream.Task.
 func (t *deviceTask) Rollback() {
-	clear(t.devices)
+	t.devices.clear()
 	t.dirty = t.dirty[:0]
 	t.tally = newTally()
-	t.timers.rollback()
+	t.timers.next = 0 // to be looked up again
 	t.quality.reset()
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/stream"
 	"github.com/cairnhq/cairn/pkg/wire"
 )
@@ -16,17 +17,20 @@ const (
 	tableDevice  = 'd'
 	tableProfile = 'p'
 	tableQuality = 'q'
+	tableTimer   = 't'
 )
 
 // Rows of a device or profile: the byte behind its name.
 const (
-	rowMeta     = 'a'
-	rowHashes   = 'h'
-	rowSession  = 's'
-	rowJourneys = 'j'
-	rowPoints   = 'p'
-	rowMap      = 'm'
-	rowUnion    = 'u'
+	rowMeta      = 'a'
+	rowHashes    = 'h'
+	rowSession   = 's'
+	rowFrictions = 'f'
+	rowJourneys  = 'j'
+	rowMap       = 'm'
+	rowPast      = 'o'
+	rowPoints    = 'p'
+	rowUnion     = 'u'
 )
 
 // rowPrefix begins the keys of one device's or profile's rows. The length keeps
@@ -38,12 +42,6 @@ func rowPrefix(table byte, name string) []byte {
 	return append(b, name...)
 }
 
-// nameIn is the device's or profile's name in a row's key.
-func nameIn(key []byte) (name string, rest []byte) {
-	n := int(binary.BigEndian.Uint16(key[1:]))
-	return string(key[3 : 3+n]), key[3+n:]
-}
-
 // appendTime appends a time so that byte order is time order.
 func appendTime(b []byte, ms int64) []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(ms)^(1<<63))
@@ -53,11 +51,17 @@ func sessionKey(prefix []byte, start int64) []byte {
 	return appendTime(append(prefix[:len(prefix):len(prefix)], rowSession), start)
 }
 
+func hashesKey(prefix []byte, c *journey.HashChunk) []byte {
+	key := append(prefix[:len(prefix):len(prefix)], rowHashes)
+	key = binary.BigEndian.AppendUint32(key, uint32(c.Day))
+	return binary.BigEndian.AppendUint32(key, uint32(c.Number))
+}
+
 // topics are the full names of what the steps write.
 type topics struct {
-	raw, rejected, late, touchpoints, sessions, identities, journeys, transitions, quality string
+	raw, rejected, late, touchpoints, sessions, identities, journeys, transitions, frictions, quality string
 
-	touchpointHeaders, relinquishHeaders, adoptHeaders, joinHeaders, copyHeaders []kgo.RecordHeader
+	touchpointHeaders, relinquishHeaders, adoptHeaders, joinHeaders, copyHeaders, eventHeaders []kgo.RecordHeader
 }
 
 func newTopics(ns string) topics {
@@ -66,12 +70,13 @@ func newTopics(ns string) topics {
 		raw: q(stream.TopicRaw), rejected: q(stream.TopicRejected), late: q(stream.TopicLate),
 		touchpoints: q(stream.TopicTouchpoints), sessions: q(stream.TopicSessions),
 		identities: q(stream.TopicIdentities), journeys: q(stream.TopicJourneys),
-		transitions: q(stream.TopicTransitions), quality: q(stream.TopicQuality),
+		transitions: q(stream.TopicTransitions), frictions: q(stream.TopicFrictions), quality: q(stream.TopicQuality),
 		touchpointHeaders: []kgo.RecordHeader{{Key: wire.HeaderSchema, Value: []byte(wire.SchemaTouchpoint)}},
 		relinquishHeaders: []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeRelinquish)}},
 		adoptHeaders:      []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeAdopt)}},
 		joinHeaders:       []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeJoin)}},
 		copyHeaders:       []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeCopy)}},
+		eventHeaders:      []kgo.RecordHeader{{Key: wire.HeaderContentType, Value: []byte(wire.ContentCloudEvents)}},
 	}
 }
 

@@ -12,6 +12,7 @@ type metrics struct {
 	accepted    prometheus.Counter
 	outcomes    *prometheus.CounterVec
 	transitions prometheus.Counter
+	frictions   prometheus.Counter
 	adopted     prometheus.Counter
 	age         prometheus.Histogram
 }
@@ -28,6 +29,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		transitions: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "cairn_sessionizer_transitions_total", Help: "Stage transitions emitted, revisions and voids included.",
 		}),
+		frictions: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "cairn_sessionizer_frictions_total", Help: "Frictions emitted, revisions and voids included.",
+		}),
 		adopted: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "cairn_sessionizer_adopted_points_total", Help: "Points that moved to another profile's home, because an identifier was linked.",
 		}),
@@ -41,15 +45,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.outcomes.WithLabelValues(o)
 	}
 	if reg != nil {
-		reg.MustRegister(m.accepted, m.outcomes, m.transitions, m.adopted, m.age)
+		reg.MustRegister(m.accepted, m.outcomes, m.transitions, m.frictions, m.adopted, m.age)
 	}
 	return m
 }
 
 // tally is what one partition did in the open transaction.
 type tally struct {
-	acceptedN, touchpoints, duplicates, rejected, late, rekeyed, transitions, adopted uint64
-	oldest                                                                            int64 // arrival, Unix ms
+	acceptedN, touchpoints, duplicates, rejected, late, rekeyed, transitions, frictions, adopted uint64
+	oldest                                                                                       int64 // arrival, Unix ms
 }
 
 func newTally() tally { return tally{oldest: math.MaxInt64} }
@@ -71,6 +75,7 @@ func (m *metrics) device(t *tally) {
 
 func (m *metrics) profile(t *tally) {
 	m.transitions.Add(float64(t.transitions))
+	m.frictions.Add(float64(t.frictions))
 	m.adopted.Add(float64(t.adopted))
 	if t.oldest != math.MaxInt64 {
 		m.age.Observe(float64(time.Now().UnixMilli()-t.oldest) / 1000)

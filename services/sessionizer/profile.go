@@ -13,12 +13,9 @@ import (
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
 )
 
-// maxProfiles bounds the decoded states kept between transactions, per partition.
-const maxProfiles = 20_000
-
-// pointHour is how much time one row of points covers, in ms: rows stay small,
+// pointSpan is how much time one row of points covers, in ms: rows stay small,
 // and a busy profile rewrites only the present one.
-const pointHour = 60 * 60 * 1000
+const pointSpan = 10 * 60 * 1000
 
 // profileTask is the profile step on one partition of touchpoints: it keeps each
 // profile's points, folds its journeys and publishes their transitions.
@@ -30,7 +27,7 @@ type profileTask struct {
 
 	modelKnown bool // the state names its model
 
-	profiles map[string]*profileEntry
+	profiles cache[*profileEntry]
 	dirty    []*profileEntry // in the order of their first change
 	timers   timers
 	pb       wirepb.Touchpoint
@@ -40,19 +37,21 @@ type profileTask struct {
 // profileEntry is a decoded profile and what of it has changed.
 type profileEntry struct {
 	journey.Home
+	timer int64 // as it is stored; 0: none
 	dirty bool
 }
 
 func newProfileTask(o *Options, met *metrics, state *stream.State) (*profileTask, error) {
 	t := &profileTask{
 		o: o, topics: newTopics(o.Namespace), state: state, met: met,
-		profiles: map[string]*profileEntry{}, tally: newTally(),
+		profiles: newCache[*profileEntry](), tally: newTally(),
 	}
 	var err error
 	if t.modelKnown, err = holdModel(state, o.Model.Name); err != nil {
 		return nil, err
 	}
-	return t, t.loadTimers()
+	t.timers, err = newTimers(state)
+	return t, err
 }
 
 // Process implements stream.Task.
@@ -153,11 +152,12 @@ func (t *profileTask) forward(list []journey.Adopt, out stream.Output) {
 	}
 }
 
-func hourOf(ms int64) int64 { return ms - ((ms%pointHour)+pointHour)%pointHour }
+// spanOf is the beginning of the span that a time lies in.
+func spanOf(ms int64) int64 { return ms - ((ms%pointSpan)+pointSpan)%pointSpan }
 
 // profile returns the decoded state of a profile.
 func (t *profileTask) profile(id string) (*profileEntry, error) {
-	if p, ok := t.profiles[id]; ok {
+	if p, ok := t.profiles.get(id); ok {
 		return p, nil
 	}
 	p := &profileEntry{}
@@ -166,8 +166,16 @@ func (t *profileTask) profile(id string) (*profileEntry, error) {
 	err := t.state.Scan(prefix, func(key, value []byte) error {
 		switch key[len(prefix)] {
 		case rowJourneys:
-			list, err := wire.DecodeJourneys(value)
-			p.Journeys = list
+			timer, err := wire.DecodeJourneys(value, &p.Profile)
+			p.timer = timer
+			return err
+		case rowFrictions:
+			list, err := wire.DecodeFrictions(value)
+			p.RestoreFrictions(list)
+			return err
+		case rowPast:
+			past, err := wire.DecodePast(value)
+			p.Past = past
 			return err
 		case rowPoints:
 			points, err := wire.DecodePoints(value)
@@ -187,7 +195,7 @@ func (t *profileTask) profile(id string) (*profileEntry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", id, err)
 	}
-	t.profiles[p.ID] = p
+	t.profiles.put(p.ID, p)
 	return p, nil
 }
 
@@ -200,7 +208,7 @@ func (t *profileTask) mark(p *profileEntry) {
 
 // Flush implements stream.Task.
 func (t *profileTask) Flush(now stream.Clock, out stream.Output) error {
-	at := clockOf(now, t.state)
+	at := instant(now, t.state)
 	for _, p := range t.dirty {
 		p.dirty = false
 		if err := t.flushProfile(p, at, now.Wall, out); err != nil {
@@ -214,18 +222,11 @@ func (t *profileTask) Flush(now stream.Clock, out stream.Output) error {
 	return nil
 }
 
-func (t *profileTask) flushProfile(p *profileEntry, at, wall int64, out stream.Output) error {
+func (t *profileTask) flushProfile(p *profileEntry, at journey.Instant, wall int64, out stream.Output) error {
 	c := p.Refold(t.o.Model, at)
-	t.writePoints(p, c.Times)
-	prefix := rowPrefix(tableProfile, p.ID)
+	t.arm(p)
+	t.writeProfile(p, &c)
 	t.copy(p.TakeCopies(), out)
-	if p.TakeJoined() {
-		t.state.Put(append(prefix[:len(prefix):len(prefix)], rowUnion), wire.EncodeUnion(&p.Union))
-	}
-	for _, identifier := range p.TakeLearned() {
-		t.state.Put(append(append(prefix[:len(prefix):len(prefix)], rowMap), identifier...), wire.EncodeKnownMap(p.Maps[identifier]))
-	}
-	t.state.Put(append(prefix, rowJourneys), wire.EncodeJourneys(p.Journeys))
 	for _, v := range c.Voids {
 		rec := wire.VoidJourney(p.ID, t.o.Model, v, t.state.NextRevision())
 		out.Produce(&kgo.Record{Topic: t.topics.journeys, Key: []byte(v.ID), Value: wire.Marshal(rec)})
@@ -241,29 +242,85 @@ func (t *profileTask) flushProfile(p *profileEntry, at, wall int64, out stream.O
 		if err != nil {
 			return err
 		}
-		out.Produce(&kgo.Record{
-			Topic: t.topics.transitions, Key: []byte(p.ID), Value: value,
-			Headers: []kgo.RecordHeader{{Key: wire.HeaderContentType, Value: []byte(wire.ContentCloudEvents)}},
-		})
+		t.event(t.topics.transitions, p.ID, value, out)
 		t.tally.transitions++
 	}
-	if due := p.Due(t.o.Model); due != 0 {
-		t.timers.add(due, p.ID)
+	for i := range c.Frictions {
+		f := &c.Frictions[i]
+		f.Revision, f.EmittedMillis = t.state.NextRevision(), wall
+		value, err := wire.AppendFriction(nil, t.o.Namespace, f)
+		if err != nil {
+			return err
+		}
+		t.event(t.topics.frictions, p.ID, value, out)
+		t.tally.frictions++
 	}
 	return nil
 }
 
-// writePoints writes the rows of the hours in which points came or went.
+// event produces a CloudEvent about a profile.
+func (t *profileTask) event(topic, profile string, value []byte, out stream.Output) {
+	out.Produce(&kgo.Record{Topic: topic, Key: []byte(profile), Value: value, Headers: t.topics.eventHeaders})
+}
+
+// arm sees to it that the profile is looked at when something of it runs out. A
+// timer that fires too early is left as it is.
+func (t *profileTask) arm(p *profileEntry) {
+	due := p.Due(t.o.Model)
+	if due == 0 || p.timer != 0 && p.timer <= due {
+		return
+	}
+	if p.timer != 0 {
+		t.timers.remove(p.timer, p.ID)
+	}
+	t.timers.add(due, p.ID)
+	p.timer = due
+}
+
+// writeProfile writes the rows that have changed.
+func (t *profileTask) writeProfile(p *profileEntry, c *journey.ProfileChanges) {
+	t.writePoints(p, c.Times)
+	prefix := rowPrefix(tableProfile, p.ID)
+	row := func(kind byte) []byte { return append(prefix[:len(prefix):len(prefix)], kind) }
+	if p.TakeJoined() {
+		t.state.Put(row(rowUnion), wire.EncodeUnion(&p.Union))
+	}
+	for _, identifier := range p.TakeLearned() {
+		key := append(row(rowMap), identifier...)
+		if known, ok := p.Maps[identifier]; ok {
+			t.state.Put(key, wire.EncodeKnownMap(known))
+		} else {
+			t.state.Delete(key)
+		}
+	}
+	if past := p.TakePast(); past != nil {
+		t.state.Put(row(rowPast), wire.EncodePast(past))
+	}
+	switch list, changed := p.TakeFrictions(); {
+	case !changed:
+	case len(list) == 0:
+		t.state.Delete(row(rowFrictions))
+	default:
+		t.state.Put(row(rowFrictions), wire.EncodeFrictions(list))
+	}
+	if len(p.Journeys) == 0 && p.timer == 0 && p.Past != nil {
+		t.state.Delete(row(rowJourneys))
+	} else {
+		t.state.Put(row(rowJourneys), wire.EncodeJourneys(&p.Profile, p.timer))
+	}
+}
+
+// writePoints writes the rows of the spans in which points came or went.
 func (t *profileTask) writePoints(p *profileEntry, times []int64) {
 	prefix := append(rowPrefix(tableProfile, p.ID), rowPoints)
 	points := p.Points()
 	for i := range times {
-		times[i] = hourOf(times[i])
+		times[i] = spanOf(times[i])
 	}
 	slices.Sort(times)
-	for _, hour := range slices.Compact(times) {
-		lo, hi := pointsOf(points, hour)
-		key := appendTime(prefix[:len(prefix):len(prefix)], hour)
+	for _, span := range slices.Compact(times) {
+		lo, hi := pointsOf(points, span)
+		key := appendTime(prefix[:len(prefix):len(prefix)], span)
 		if lo == hi {
 			t.state.Delete(key)
 			continue
@@ -272,33 +329,30 @@ func (t *profileTask) writePoints(p *profileEntry, times []int64) {
 	}
 }
 
-// pointsOf finds the points of one hour.
-func pointsOf(points []journey.Point, hour int64) (lo, hi int) {
+// pointsOf finds the points of one span.
+func pointsOf(points []journey.Point, span int64) (lo, hi int) {
 	before := func(p journey.Point, at int64) int {
 		if p.Time < at {
 			return -1
 		}
 		return 1
 	}
-	lo, _ = slices.BinarySearchFunc(points, hour, before)
-	hi, _ = slices.BinarySearchFunc(points, hour+pointHour, before)
+	lo, _ = slices.BinarySearchFunc(points, span, before)
+	hi, _ = slices.BinarySearchFunc(points, span+pointSpan, before)
 	return lo, hi
 }
 
 // Committed implements stream.Task.
 func (t *profileTask) Committed() {
-	t.timers.commit()
 	t.met.profile(&t.tally)
 	t.tally = newTally()
-	if len(t.profiles) > maxProfiles {
-		clear(t.profiles)
-	}
+	t.profiles.committed()
 }
 
 // Rollback implements stream.Task.
 func (t *profileTask) Rollback() {
-	clear(t.profiles)
+	t.profiles.clear()
 	t.dirty = t.dirty[:0]
 	t.tally = newTally()
-	t.timers.rollback()
+	t.timers.next = 0 // to be looked up again
 }

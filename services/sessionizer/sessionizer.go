@@ -35,6 +35,9 @@ type Options struct {
 	Epoch      uint32   // rebuild epoch of state that is made anew
 	Secret     []byte   // keys the hashes of emails and phone numbers; empty: not hashed
 
+	StateDir   string // folder for the state, a cache of the changelogs; empty: in memory
+	StateCache int64  // bytes of memory for each step's state; 0: stream.DefaultStateCache
+
 	CommitInterval time.Duration // default 100 ms
 	MaxRestarts    int           // of a failed step in a row; 0: a failure ends Run
 	Log            *zap.Logger
@@ -158,6 +161,7 @@ func (s *Sessionizer) runStep(ctx context.Context, name string, partitions int) 
 	o := stream.StepOptions{
 		Cluster: s.o.Cluster, Namespace: s.o.Namespace, Name: name, InstanceID: s.o.InstanceID,
 		Epoch: s.o.Epoch, CommitInterval: s.o.CommitInterval, Log: s.o.Log, Registerer: s.o.Registerer,
+		StateDir: s.o.StateDir, StateCache: s.o.StateCache,
 	}
 	switch name {
 	case stream.GroupDevice:

@@ -24,7 +24,7 @@ type Answer struct {
 	Sessions    []Session        // by identifier, start
 	Journeys    []Journey        // by profile, start
 	Transitions []Transition     // by profile, journey start, seq
-	Frictions   []FrictionRow    // by profile, then as the patterns are listed
+	Frictions   []FrictionRow    // by profile, time, name
 	Frozen      []string         // identifiers and users a limit froze
 	Duplicates  int              // copies beyond the first
 	Late        int              // beyond the horizon, in none of the tables
@@ -44,7 +44,18 @@ type Session struct {
 	FirstMessage, LastMessage string // by order key
 	RevenueMicros             int64
 	Bot                       bool // any of its touchpoints is a bot's
+
+	Channel, LastChannel string         // of the first and the last touchpoint
+	Device, Campaign     string         // of the first touchpoint
+	Landing, Exit        string         // first and last page path; "" without any
+	Pages                int            // pages and screens
+	EventCounts          map[string]int // touchpoints per event the model mentions, all others as "other"
+	SentimentSum         int64          // hundredths
+	SentimentCount       int
 }
+
+// otherEvents counts the events that the model does not mention.
+const otherEvents = "other"
 
 // Journey is a row of the table journeys.
 type Journey struct {
@@ -55,7 +66,12 @@ type Journey struct {
 	Status          string
 	Converted       bool
 	Stage, Substage string // where it stands at the end
-	RevenueMicros   int64  // of all its touchpoints
+	RevenueMicros   int64  // of all its touchpoints, as is what follows
+	SentimentSum    int64  // hundredths
+	SentimentCount  int
+	Persona         string // the profile's after its last touchpoint; "" none
+	IntentMillis    int64  // thousandths of a point, after its last touchpoint
+	Sessions        int    // pauses of an identifier longer than the session gap, and its first touchpoint
 }
 
 // Transition is a row of the table transitions.
@@ -71,14 +87,22 @@ type Transition struct {
 	Dwell        *int64 // ms in the stage left; nil for a journey's first
 	MessageID    string
 	Identifier   string
+	Channel      string // of the touchpoint
+	Sentiment    *int32 // mean of the journey's evidence so far, hundredths; nil without any
+	Persona      string // the profile's after the touchpoint
 }
 
 // FrictionRow is one friction: when it struck and the touchpoint that caused
 // it, which for an absence is the one that opened the episode.
 type FrictionRow struct {
-	Profile, Name         string
+	Profile, Name, Kind   string
+	Severity              int
 	At                    int64
 	MessageID, Identifier string
+	Channel               string // of the touchpoint
+	Stage, Substage       string // where the journey stood after the touchpoint
+	Persona               string // the profile's after the touchpoint
+	JourneyStart          int64  // of the journey the touchpoint is in; 0: none
 }
 
 // Sort brings the rows into the documented order, so that an Engine may append
@@ -93,6 +117,10 @@ func (a *Answer) Sort() *Answer {
 	slices.SortFunc(a.Transitions, func(x, y Transition) int {
 		return cmp.Or(strings.Compare(x.Profile, y.Profile), cmp.Compare(x.JourneyStart, y.JourneyStart),
 			cmp.Compare(x.Seq, y.Seq))
+	})
+	slices.SortFunc(a.Frictions, func(x, y FrictionRow) int {
+		return cmp.Or(strings.Compare(x.Profile, y.Profile), cmp.Compare(x.At, y.At), strings.Compare(x.Name, y.Name),
+			strings.Compare(x.MessageID, y.MessageID), strings.Compare(x.Identifier, y.Identifier))
 	})
 	slices.Sort(a.Frozen)
 	return a
@@ -112,6 +140,17 @@ const (
 func Parts() []string {
 	return []string{PartOwners, PartSessions, PartJourneys, PartTransitions, PartFrictions, PartCounts}
 }
+
+// Views of an answer: columns that the parts leave out of their lines.
+const (
+	ViewVisits    = "visits"    // what a session consisted of
+	ViewSentiment = "sentiment" // of each journey, and as of each transition
+	ViewPersonas  = "personas"  // likewise
+	ViewIntent    = "intent"    // of each journey
+)
+
+// Views lists all views.
+func Views() []string { return []string{ViewVisits, ViewSentiment, ViewPersonas, ViewIntent} }
 
 // String prints the whole answer, a line per row, each part under its name.
 func (a *Answer) String() string {
@@ -163,12 +202,20 @@ func (a *Answer) details(part string) []string {
 		switch part {
 		case PartSessions:
 			s := a.Sessions[i]
-			lines[i] += fmt.Sprintf(" (first %s, last %s)", s.FirstMessage, s.LastMessage)
+			lines[i] += fmt.Sprintf(" (first %s, last %s; %s; sentiment %d of %d)", s.FirstMessage, s.LastMessage, s.visit(),
+				s.SentimentSum, s.SentimentCount)
+		case PartJourneys:
+			j := a.Journeys[i]
+			lines[i] += fmt.Sprintf(" (sessions %d; sentiment %d of %d; persona %s; intent %d)", j.Sessions,
+				j.SentimentSum, j.SentimentCount, orNone(j.Persona), j.IntentMillis)
 		case PartTransitions:
 			t := a.Transitions[i]
-			lines[i] += fmt.Sprintf(" (of %s, in the journey of %s)", Who(t.Identifier), Clock(t.JourneyStart))
+			lines[i] += fmt.Sprintf(" (of %s, in the journey of %s; channel %s; sentiment %s; persona %s)", Who(t.Identifier),
+				Clock(t.JourneyStart), t.Channel, mean(t.Sentiment), orNone(t.Persona))
 		case PartFrictions:
-			lines[i] += " (of " + Who(a.Frictions[i].Identifier) + ")"
+			f := a.Frictions[i]
+			lines[i] += fmt.Sprintf(" (%s of %s; severity %d; channel %s; persona %s; in the journey of %d)", f.Kind, Who(f.Identifier),
+				f.Severity, f.Channel, orNone(f.Persona), f.JourneyStart)
 		}
 	}
 	return lines

@@ -1,6 +1,7 @@
 package journeytest
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/cairnhq/cairn/pkg/journey"
@@ -27,8 +28,7 @@ const (
 
 // Options alter what BatchWith computes. The zero value is Batch.
 type Options struct {
-	Owners    Ownership
-	Frictions []Friction // patterns of semantics.md D9; none by default
+	Owners Ownership
 }
 
 // Batch computes the final tables from everything accepted. The log is in
@@ -46,18 +46,36 @@ func BatchWith(o Options, m *journey.Model, log []journey.Touchpoint, now int64)
 	assignOwners(o, m, points, a)
 	a.Sessions = sessions(m, points, now)
 	for _, profile := range profiles(points, a.Owners) {
-		for _, j := range journeysOf(m, profile.points) {
-			row, transitions := fold(m, profile.name, j, now)
-			a.Journeys = append(a.Journeys, row)
-			a.Transitions = append(a.Transitions, transitions...)
-		}
-		a.Frictions = append(a.Frictions, frictions(o.Frictions, profile.name, profile.points, now)...)
+		a.tell(m, profile, now)
 	}
-	return a
+	return a.Sort()
+}
+
+// tell adds the rows of a profile.
+func (a *Answer) tell(m *journey.Model, p profile, now int64) {
+	stands := map[Point]stand{}
+	for _, s := range journeysOf(m, p.points) {
+		row, f := fold(m, p.points, s, now)
+		row.Profile = p.name
+		a.Journeys = append(a.Journeys, row)
+		for _, t := range f.transitions {
+			t.Profile = p.name
+			a.Transitions = append(a.Transitions, t)
+		}
+		maps.Copy(stands, f.stands)
+	}
+	for _, row := range frictions(m, p.points, now) {
+		at := Point{row.Identifier, row.MessageID}
+		row.Profile = p.name
+		row.JourneyStart, row.Stage, row.Substage = stands[at].start, stands[at].stage, stands[at].substage
+		row.Persona = personaAfter(m, p.points, place(p.points, at))
+		a.Frictions = append(a.Frictions, row)
+	}
 }
 
 // distinct is the set of semantics.md D1: the first copy of each message of an
-// identifier, without those that arrived beyond the horizon (D11 a), in order.
+// identifier, without those that arrived beyond the horizon (D11 a), in order
+// and scored.
 func distinct(m *journey.Model, log []journey.Touchpoint, a *Answer) []*journey.Touchpoint {
 	seen := map[Point]bool{}
 	var points []*journey.Touchpoint
@@ -73,10 +91,23 @@ func distinct(m *journey.Model, log []journey.Touchpoint, a *Answer) []*journey.
 			a.Late++
 			continue
 		}
-		points = append(points, p)
+		points = append(points, scored(m, p))
 	}
 	sortPoints(points)
 	return points
+}
+
+// scored is the touchpoint with the score of its evidence, whatever it came
+// with. What a page loads has none.
+func scored(m *journey.Model, p *journey.Touchpoint) *journey.Touchpoint {
+	q := *p
+	q.Sentiment, q.SentimentSource = 0, ""
+	if m.Sentiment != nil && !p.Has(journey.FlagAsset) {
+		if score, source, ok := m.Sentiment(p); ok {
+			q.Sentiment, q.SentimentSource = score, source
+		}
+	}
+	return &q
 }
 
 // profile is a customer and all touchpoints it owns, in order.
@@ -101,23 +132,44 @@ func sessions(m *journey.Model, points []*journey.Touchpoint, now int64) []Sessi
 	var all []Session
 	for _, identifier := range sortedKeys(grouped) {
 		for _, w := range windows(grouped[identifier], m.SessionGap) {
-			s := Session{
-				Identifier: identifier,
-				Start:      w[0].Time, End: w[len(w)-1].Time, Count: len(w),
-				Status:       statusOpen,
-				FirstMessage: w[0].MessageID, LastMessage: w[len(w)-1].MessageID,
-			}
-			if now > s.End+m.SessionGap {
-				s.Status = statusClosed
-			}
-			for _, p := range w {
-				s.RevenueMicros += p.RevenueMicros
-				s.Bot = s.Bot || p.Has(journey.FlagBot)
-			}
-			all = append(all, s)
+			all = append(all, session(m, identifier, w, now))
 		}
 	}
 	return all
+}
+
+// session is the row of one window.
+func session(m *journey.Model, identifier string, w window, now int64) Session {
+	first, last := w[0], w[len(w)-1]
+	s := Session{
+		Identifier: identifier, Start: first.Time, End: last.Time, Count: len(w), Status: statusOpen,
+		FirstMessage: first.MessageID, LastMessage: last.MessageID, Channel: first.Channel, LastChannel: last.Channel,
+		Device: first.Device, Campaign: first.Campaign.Name, EventCounts: map[string]int{},
+	}
+	if now > s.End+m.SessionGap {
+		s.Status = statusClosed
+	}
+	for _, p := range w {
+		s.RevenueMicros += p.RevenueMicros
+		s.Bot = s.Bot || p.Has(journey.FlagBot)
+		if p.Type == "page" || p.Type == "screen" {
+			s.Pages++
+		}
+		switch {
+		case slices.Contains(m.Events, p.Event):
+			s.EventCounts[p.Event]++
+		case p.Event != "":
+			s.EventCounts[otherEvents]++
+		}
+		if p.Page.Path != "" {
+			if s.Landing == "" {
+				s.Landing = p.Page.Path
+			}
+			s.Exit = p.Page.Path
+		}
+	}
+	s.SentimentSum, s.SentimentCount = sentimentOf(w)
+	return s
 }
 
 // window is touchpoints with no pause longer than a gap, in order.

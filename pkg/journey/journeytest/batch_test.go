@@ -51,25 +51,6 @@ func TestLargeComponentIsFrozen(t *testing.T) {
 	require.Len(t, frozen.Journeys, 32, "each user its own; the first has no touchpoint")
 }
 
-func TestRepetitionEmptiesItsList(t *testing.T) {
-	search := func(ms int64, query string) journey.Touchpoint {
-		p := tp(ms, "anonymous:A", "", "products_searched")
-		p.Properties = query
-		return p
-	}
-	o := journeytest.Options{Frictions: []journeytest.Friction{{Name: "repeated", Repetition: &journeytest.Repetition{
-		Match:   journey.Rule{Events: []string{"products_searched"}},
-		Value:   func(p *journey.Touchpoint) string { return p.Properties },
-		AtLeast: 3, Within: 5 * minute,
-	}}}}
-	got := journeytest.BatchWith(o, load(t), []journey.Touchpoint{
-		search(0, "x"), search(1, "y"), search(2, "x"), search(5*minute, "x"), // fires: exactly within
-		search(5*minute+1, "x"), search(5*minute+2, "x"), // the list was emptied
-		search(20*minute, "z"), search(21*minute, "z"), search(25*minute+1, "z"), // a millisecond too slow
-	}, 0)
-	require.Equal(t, []string{"A repeated at d1 00:05 by products_searched@300000"}, got.Lines("frictions"))
-}
-
 func everything(m *journey.Model) journeytest.GenConfig {
 	return journeytest.GenConfig{
 		Model: m, Users: 3, Links: true, Others: true, Aliases: true, Business: true, SharedIDs: true, Backfill: true,

@@ -25,6 +25,14 @@ func TestParseEvent(t *testing.T) {
 			Identifier: "loyalty:7", Type: "track", Event: "receipt", Actor: "business", Flags: journey.FlagBot | journey.FlagBackfill,
 			Source: "till", Campaign: journey.Campaign{Name: "x"}, Received: journeytest.Base + 35*hour,
 		},
+		`d2 10:00:30.250 web a message_sent text="it was  \"so great\" " size="3" items=3 gone=null trait.plan=gold trait.old=null device=mobile asset`: {
+			Identifier: "anonymous:a", Type: "track", Event: "message_sent", Device: "mobile", Flags: journey.FlagAsset,
+			Properties: `{"gone":null,"items":3,"size":"3","text":"it was  \"so great\" "}`, Traits: `{"old":null,"plan":"gold"}`,
+		},
+		"d2 10:00:30.250 web undefined+anna+loyalty:0 page": {Identifier: "user:anna", UserID: "anna", Type: "page"},
+		"d2 10:00:30.250 web null+loyalty:7+email:A@B.example+none page": {
+			Identifier: "loyalty:7", Others: []string{"email:a@b.example"}, Type: "page",
+		},
 	} {
 		want.Time, want.Channel = at, "web"
 		if want.Received == 0 {
@@ -42,6 +50,30 @@ func TestParseEvent(t *testing.T) {
 	}
 }
 
+// What a device's clock says becomes an event time as semantics.md D2 demands.
+func TestParseEventTimes(t *testing.T) {
+	const hour = 60 * minute
+	for line, want := range map[string]journey.Touchpoint{
+		"arrives=d1/12:00":                    {Time: 10 * hour, Received: 12 * hour},
+		"sent=d1/10:05":                       {Time: 10 * hour, Received: 10*hour + 5*minute},
+		"sent=d1/10:05 arrives=d1/10:06":      {Time: 10 * hour, Received: 10*hour + 6*minute},
+		"sent=d1/10:05 arrives=d1/12:05:29":   {Time: 12 * hour, Received: 12*hour + 5*minute + 29*second, Original: 10 * hour, Flags: journey.FlagSkewed},
+		"sent=d1/10:05 arrives=d1/08:05":      {Time: 8 * hour, Received: 8*hour + 5*minute, Original: 10 * hour, Flags: journey.FlagSkewed},
+		"arrives=d1/09:55":                    {Time: 10 * hour, Received: 10*hour - 5*minute},
+		"arrives=d1/09:54:59.999":             {Time: 10*hour - 5*minute - 1, Received: 10*hour - 5*minute - 1, Original: 10 * hour, Flags: journey.FlagClamped},
+		"arrives=d1/09:54:59.999 bot /x id=m": {Time: 10*hour - 5*minute - 1, Received: 10*hour - 5*minute - 1, Original: 10 * hour, Flags: journey.FlagClamped | journey.FlagBot},
+	} {
+		got, err := journeytest.ParseEvent("d1 10:00 web a page " + line)
+		require.NoError(t, err, line)
+		if want.Original != 0 {
+			want.Original += journeytest.Base
+		}
+		require.Equal(t, [3]int64{want.Time + journeytest.Base, want.Received + journeytest.Base, want.Original},
+			[3]int64{got.Time, got.Received, got.Original}, line)
+		require.Equal(t, want.Flags, got.Flags, line)
+	}
+}
+
 func TestParseEventRefuses(t *testing.T) {
 	for line, want := range map[string]string{
 		"d1 10:00 web laptop":                       "an event is",
@@ -53,6 +85,8 @@ func TestParseEventRefuses(t *testing.T) {
 		"d1 10:00 web laptop order_completed bussy": "is no detail",
 		"d1 10:00 web laptop order revenue=lots":    "revenue",
 		"d1 10:00 web +anna alias":                  "an alias is",
+		"d1 10:00 web undefined page":               "nobody",
+		"d1 10:00 web laptop page sent=d1":          "is no time",
 	} {
 		_, err := journeytest.ParseEvent(line)
 		require.ErrorContains(t, err, want, line)

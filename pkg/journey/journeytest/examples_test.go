@@ -129,24 +129,25 @@ func TestExample6ReceiptOfALoyaltyCard(t *testing.T) {
 
 // frictionLines answers with two patterns: checkout abandoned, support slow.
 func frictionLines(t *testing.T, minutes int64, log ...journey.Touchpoint) []string {
-	o := journeytest.Options{Frictions: []journeytest.Friction{
-		{Name: "abandoned", Absence: &journeytest.Absence{
+	m := load(t)
+	m.Frictions = []journey.FrictionRule{
+		{Name: "abandoned", Absence: &journey.Absence{
 			After:   journey.Rule{Events: []string{"checkout_started"}, After: -1, Substage: -1},
 			Without: journey.Rule{Events: []string{"order_completed"}, After: -1, Substage: -1},
 			For:     30 * minute,
 		}},
-		{Name: "slow", Absence: &journeytest.Absence{
+		{Name: "slow", Absence: &journey.Absence{
 			After:   journey.Rule{Events: []string{"ticket_opened"}, After: -1, Substage: -1},
 			Without: journey.Rule{Actor: journey.ActorBusiness, After: -1, Substage: -1},
 			For:     240 * minute,
 		}},
-	}}
-	return journeytest.BatchWith(o, load(t), log, journeytest.Base+minutes*minute).Lines("frictions")
+	}
+	return journeytest.Batch(m, log, journeytest.Base+minutes*minute).Lines("frictions")
 }
 
 func TestExample7CheckoutAbandoned(t *testing.T) {
 	twice := []journey.Touchpoint{a(0, "checkout_started"), a(5, "checkout_started")}
-	want := []string{"A abandoned at d1 00:30 by checkout_started@0"}
+	want := []string{"A abandoned at d1 00:30 in decision by checkout_started@0"}
 	require.Equal(t, want, frictionLines(t, 60, twice...))
 	require.Empty(t, frictionLines(t, 30, twice...), "published once now is later than its end")
 	require.Empty(t, frictionLines(t, 60, append(twice, a(30, "order_completed"))...))

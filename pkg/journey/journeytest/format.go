@@ -2,7 +2,9 @@ package journeytest
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -86,7 +88,7 @@ func Who(identifier string) string {
 	return identifier
 }
 
-// Lines prints the rows of one part.
+// Lines prints the rows of one part or view.
 func (a *Answer) Lines(part string) []string {
 	switch part {
 	case PartOwners:
@@ -101,8 +103,17 @@ func (a *Answer) Lines(part string) []string {
 		return each(a.Frictions, FrictionRow.String)
 	case PartCounts:
 		return a.countLines()
+	case ViewVisits:
+		return each(a.Sessions, func(s Session) string { return Who(s.Identifier) + " " + Clock(s.Start) + " " + s.visit() })
+	case ViewSentiment:
+		return a.perJourney(func(j Journey) string { return score(j.SentimentSum, j.SentimentCount) },
+			func(t Transition) string { return mean(t.Sentiment) })
+	case ViewPersonas:
+		return a.perJourney(func(j Journey) string { return orNone(j.Persona) }, func(t Transition) string { return orNone(t.Persona) })
+	case ViewIntent:
+		return each(a.Journeys, func(j Journey) string { return j.title() + ": " + points(j.IntentMillis) })
 	}
-	panic("journeytest: no part " + part)
+	panic("journeytest: no part or view " + part)
 }
 
 func each[T any](rows []T, line func(T) string) []string {
@@ -154,7 +165,7 @@ func (s Session) String() string {
 }
 
 func (j Journey) String() string {
-	line := fmt.Sprintf("%s %s n=%d", Who(j.Profile), span(j.Start, j.End), j.Touchpoints)
+	line := fmt.Sprintf("%s n=%d", j.title(), j.Touchpoints)
 	if j.Business > 0 {
 		line += fmt.Sprintf(" business=%d", j.Business)
 	}
@@ -186,8 +197,79 @@ func (t Transition) String() string {
 }
 
 func (f FrictionRow) String() string {
-	return fmt.Sprintf("%s %s at %s by %s", Who(f.Profile), f.Name, Clock(f.At), f.MessageID)
+	line := fmt.Sprintf("%s %s at %s", Who(f.Profile), f.Name, Clock(f.At))
+	if f.Stage != "" {
+		line += " in " + stagePath(f.Stage, f.Substage)
+	}
+	if f.Persona != "" {
+		line += " as " + f.Persona
+	}
+	return line + " by " + f.MessageID
 }
+
+// title is whose journey it is, and when it was.
+func (j Journey) title() string { return Who(j.Profile) + " " + span(j.Start, j.End) }
+
+// visit prints what a session consisted of.
+func (s Session) visit() string {
+	var b strings.Builder
+	b.WriteString(s.Channel)
+	if s.LastChannel != s.Channel {
+		b.WriteString(".." + s.LastChannel)
+	}
+	for _, column := range [][2]string{{"device", s.Device}, {"campaign", s.Campaign}, {"landing", s.Landing}, {"exit", s.Exit}} {
+		if column[1] != "" {
+			b.WriteString(" " + column[0] + "=" + column[1])
+		}
+	}
+	if s.Pages > 0 {
+		fmt.Fprintf(&b, " pages=%d", s.Pages)
+	}
+	for _, name := range sortedKeys(s.EventCounts) {
+		if n := s.EventCounts[name]; n > 0 {
+			fmt.Fprintf(&b, " %s=%d", name, n)
+		}
+	}
+	return b.String()
+}
+
+// perJourney prints a line per journey, and one per transition before it.
+func (a *Answer) perJourney(ofJourney func(Journey) string, ofTransition func(Transition) string) []string {
+	var lines []string
+	for _, j := range a.Journeys {
+		for _, t := range a.Transitions {
+			if t.Profile == j.Profile && t.JourneyStart == j.Start {
+				lines = append(lines, fmt.Sprintf("%s #%d %s: %s", Who(t.Profile), t.Seq, stagePath(t.To, t.Substage), ofTransition(t)))
+			}
+		}
+		lines = append(lines, j.title()+": "+ofJourney(j))
+	}
+	return lines
+}
+
+// score prints the mean of n scores: "+0.67 of 3".
+func score(sum int64, n int) string {
+	if n == 0 {
+		return "none"
+	}
+	hundredths := int32(math.Round(float64(sum) / float64(n)))
+	return fmt.Sprintf("%s of %d", mean(&hundredths), n)
+}
+
+// mean prints hundredths: "+0.67".
+func mean(hundredths *int32) string {
+	if hundredths == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%+.2f", float64(*hundredths)/100)
+}
+
+// points prints thousandths of a point: "32.5 points".
+func points(millis int64) string {
+	return strconv.FormatFloat(float64(millis)/1000, 'f', -1, 64) + " points"
+}
+
+func orNone(s string) string { return orText(s, "none") }
 
 func stagePath(stage, substage string) string {
 	if substage == "" {

@@ -3,6 +3,7 @@ package journeytest
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"pgregory.net/rapid"
 
@@ -25,6 +26,12 @@ type GenConfig struct {
 	Disagree   bool // copies that arrive later and say another time: only the first may count
 	SharedIDs  bool // the same messageId under two identifiers: two touchpoints
 	Backfill   bool // some carry the backfill flag and arrive long after
+
+	Patterns bool // what friction and intent look for; each history keeps to a few events, so that they meet
+	Evidence bool // answers to surveys and texts, which are scored
+	Traits   bool // traits, some of them null, too long or no scalar
+	Channels bool // several channels, devices and campaigns
+	Flags    bool // robots, and what a page loads
 }
 
 // GenHistory draws a log in arrival order. Times are drawn relative to earlier
@@ -37,6 +44,12 @@ func GenHistory(t *rapid.T, cfg GenConfig) []journey.Touchpoint {
 	g.cfg.Visitors = positive(cfg.Visitors, 2)
 	g.cfg.Users = positive(cfg.Users, 2)
 	g.events, g.distances = eventsOf(cfg.Model), distancesOf(cfg.Model)
+	if cfg.Evidence || cfg.Patterns {
+		g.properties = propertiesOf(cfg)
+	}
+	if cfg.Patterns {
+		g.theme()
+	}
 	n := rapid.IntRange(1, g.cfg.Touchpoints).Draw(t, "touchpoints")
 	for range n {
 		g.log = append(g.log, g.touchpoint())
@@ -55,12 +68,13 @@ func Permute(t *rapid.T, log []journey.Touchpoint) []journey.Touchpoint {
 }
 
 type generator struct {
-	t         *rapid.T
-	cfg       GenConfig
-	events    []event
-	distances []int64
-	times     []int64
-	log       []journey.Touchpoint
+	t          *rapid.T
+	cfg        GenConfig
+	events     []event
+	distances  []int64
+	properties []string // for touchpoints whose event says none
+	times      []int64
+	log        []journey.Touchpoint
 }
 
 // event is something a rule, or no rule, looks for.
@@ -91,6 +105,71 @@ func eventsOf(m *journey.Model) []event {
 	return list
 }
 
+// eventsOfPatterns lists the events that friction patterns look for and, for
+// whatever else counts events, those that the model mentions.
+func eventsOfPatterns(m *journey.Model) []event {
+	list := append([]event{{kind: "page", name: "page_viewed"}, {kind: "identify"}}, eventsOfRules(rulesOfFrictions(m.Frictions))...)
+	for _, name := range m.Events {
+		list = append(list, event{kind: "track", name: name})
+	}
+	return list
+}
+
+// eventsOfRules lists what rules without conditions on it match.
+func eventsOfRules(rules []journey.Rule) []event {
+	var list []event
+	for _, r := range rules {
+		for _, name := range r.Events {
+			list = append(list, event{kind: orText(r.Type, "track"), name: name, actor: r.Actor})
+		}
+		if r.Actor == journey.ActorBusiness {
+			list = append(list, event{kind: "track", name: "note_written", actor: r.Actor})
+		}
+	}
+	return list
+}
+
+// eventsOfIntent lists the events that score by their name alone.
+func eventsOfIntent(m *journey.Model) []event {
+	list := []event{{kind: "page"}}
+	for _, name := range m.Events {
+		if m.Intent.Points != nil && m.Intent.Points(&journey.Touchpoint{Type: "track", Event: name}) > 0 {
+			list = append(list, event{kind: "track", name: name})
+		}
+	}
+	return list
+}
+
+// rulesOfFrictions are all rules in some patterns.
+func rulesOfFrictions(patterns []journey.FrictionRule) []journey.Rule {
+	var rules []journey.Rule
+	for _, f := range patterns {
+		switch {
+		case f.Event != nil:
+			rules = append(rules, *f.Event)
+		case f.Repetition != nil:
+			rules = append(rules, f.Repetition.Match)
+		case f.Absence != nil:
+			rules = append(rules, f.Absence.After, f.Absence.Without)
+		}
+	}
+	return rules
+}
+
+// edgesOfFrictions are the spans at whose end a pattern changes its mind.
+func edgesOfFrictions(patterns []journey.FrictionRule) []int64 {
+	var edges []int64
+	for _, f := range patterns {
+		switch {
+		case f.Repetition != nil:
+			edges = append(edges, f.Repetition.Within)
+		case f.Absence != nil:
+			edges = append(edges, f.Absence.For)
+		}
+	}
+	return edges
+}
+
 // distancesOf lists the pauses at which some rule of the model changes its mind.
 func distancesOf(m *journey.Model) []int64 {
 	edges := []int64{m.SessionGap, m.JourneyGap}
@@ -101,11 +180,7 @@ func distancesOf(m *journey.Model) []int64 {
 			}
 		}
 	}
-	list := []int64{0, 1, minute, 10 * minute}
-	for _, e := range edges {
-		list = append(list, e-1, e, e+1)
-	}
-	return list
+	return append([]int64{0, 1, minute, 10 * minute}, around(edges)...)
 }
 
 func (g *generator) touchpoint() journey.Touchpoint {
@@ -121,6 +196,7 @@ func (g *generator) touchpoint() journey.Touchpoint {
 	if p.Event == "order_completed" {
 		p.RevenueMicros = rapid.Int64Range(1, 100).Draw(g.t, "euros") * 1_000_000
 	}
+	g.decorate(&p)
 	if g.cfg.Business && g.chance("business", 5) {
 		p.Actor = journey.ActorBusiness
 	}
@@ -138,6 +214,103 @@ func (g *generator) touchpoint() journey.Touchpoint {
 		}
 	}
 	return p
+}
+
+// theme settles on a few events and distances for this history: a dozen
+// touchpoints drawn from forty events never make a pattern. Half the time they
+// are those of one pattern, or of intent, and a few more.
+func (g *generator) theme() {
+	m := g.cfg.Model
+	edges := edgesOfFrictions(m.Frictions)
+	g.events = append(g.events, eventsOfPatterns(m)...)
+	g.distances = append(g.distances, around(edges)...)
+	if m.Intent.HalfLife > 0 {
+		g.distances = append(g.distances, around([]int64{m.Intent.HalfLife, max(1, m.Intent.HalfLife/256)})...)
+	}
+	if g.chance("few properties", 2) {
+		g.properties = few(g.t, "property", g.properties, 3)
+	}
+	if g.chance("few people", 2) {
+		g.cfg.Visitors, g.cfg.Users = 1, 1
+	}
+	theme := rapid.IntRange(-len(m.Frictions)-2, len(m.Frictions)).Draw(g.t, "theme")
+	switch {
+	case theme == -1: // anything goes
+	case theme < 0:
+		g.events, g.distances = few(g.t, "event", g.events, 5), few(g.t, "distance", g.distances, 4)
+	case theme == len(m.Frictions):
+		g.events = append(few(g.t, "event", g.events, 2), eventsOfIntent(m)...)
+		g.distances = few(g.t, "distance", g.distances, 4)
+	default:
+		g.themeOf(&m.Frictions[theme])
+	}
+}
+
+// themeOf settles on what one pattern looks for.
+func (g *generator) themeOf(f *journey.FrictionRule) {
+	one := []journey.FrictionRule{*f}
+	own := eventsOfRules(rulesOfFrictions(one))
+	g.events = append(few(g.t, "event", g.events, 2), own...)
+	g.distances = append(few(g.t, "distance", g.distances, 2), around(edgesOfFrictions(one))...)
+	g.distances = append(g.distances, 0, 1)
+	if r := f.Repetition; r != nil {
+		g.events = append(g.events, slices.Repeat(own, 3)...)
+		g.distances = append(g.distances, r.Within/2, r.Within/int64(r.AtLeast))
+		g.properties = slices.DeleteFunc(g.properties, func(p string) bool {
+			if r.By == nil || p == "" {
+				return false
+			}
+			_, ok := r.By(&journey.Touchpoint{Type: "track", Properties: p})
+			return !ok
+		})
+	}
+}
+
+// propertiesOf lists what values and scores are read from.
+func propertiesOf(cfg GenConfig) []string {
+	list := []string{"", "", `{"query":"tent"}`, `{"query":"stove"}`, `{"content":"whitepaper"}`, `{"items":2}`}
+	if cfg.Evidence {
+		list = append(list, `{"nps":0}`, `{"nps":9}`, `{"stars":1,"text":"good"}`, `{"stars":5}`, `{"text":"good but bad"}`, `{"text":"bad"}`)
+	}
+	return list
+}
+
+// few draws two to n of a list.
+func few[T any](t *rapid.T, label string, list []T, n int) []T {
+	return rapid.SliceOfN(rapid.SampledFrom(list), 2, n).Draw(t, label)
+}
+
+// around is each edge, and a millisecond to either side of it.
+func around(edges []int64) []int64 {
+	list := make([]int64, 0, 3*len(edges))
+	for _, e := range edges {
+		list = append(list, e-1, e, e+1)
+	}
+	return list
+}
+
+// decorate adds what stages do not look at.
+func (g *generator) decorate(p *journey.Touchpoint) {
+	pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(g.t, label) }
+	if p.Properties == "" && len(g.properties) > 0 {
+		p.Properties = pick("properties", g.properties...)
+	}
+	if g.cfg.Traits && (p.Type == "identify" || g.chance("traits", 5)) {
+		p.Traits = pick("which traits", `{"plan":"gold"}`, `{"plan":null}`, `{"coupons":1}`, `{"coupons":3,"plan":"gold"}`, `{"coupons":{}}`,
+			`{"coupons":3,"other":1}`, `{"plan":"`+strings.Repeat("x", journey.MaxTrait-2)+`"}`, `{"plan":"`+strings.Repeat("x", journey.MaxTrait-1)+`"}`)
+	}
+	if g.cfg.Channels {
+		p.Channel = pick("channel", p.Channel, "app", "store")
+		p.Device = pick("device", "", "mobile", "desktop")
+		p.Source = pick("source", "shop", "till")
+		p.Campaign.Name = pick("campaign", "", "spring", "autumn")
+		if p.Type == "page" {
+			p.Page.Path = pick("path", "", "/", "/tents", "/checkout")
+		}
+	}
+	if g.cfg.Flags {
+		p.Flags |= rapid.SampledFrom([]uint32{0, 0, 0, 0, 0, 0, journey.FlagBot, journey.FlagAsset}).Draw(g.t, "flags")
+	}
 }
 
 // time is a distance before or after one of the times drawn already.

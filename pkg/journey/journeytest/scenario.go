@@ -1,6 +1,7 @@
 package journeytest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -46,14 +47,17 @@ func (b *batchEngine) Finish(now int64) *Answer   { return Batch(b.m, b.log, now
 //	model NAME [session-gap=30m] [journey-gap=90d] [user-limit=10] [goal=STAGE]
 //	    a built-in model; or with a journey.yaml as input and no name
 //	events
-//	    one touchpoint a line; see ParseEvent
+//	    one touchpoint a line; see ParseEvent. What is nobody's is rejected
 //	clock d2 12:00
 //	    when to look; by default a minute after the last event
 //	owners | sessions | journeys | transitions | frictions | counts | all
 //	    the rows of that table
-//	shuffle n=50 seed=1 [parts=(sessions, journeys)]
+//	visits | sentiment | personas | intent
+//	    more about sessions (channels, pages, events) and journeys
+//	shuffle n=50 seed=1 [parts=(sessions, journeys)] [keep-first]
 //	    applies the same events in n random orders, with random duplicates, and
-//	    demands the same answer each time
+//	    demands the same answer each time. Where copies disagree the first must
+//	    stay the first: keep-first
 //	needs FEATURE
 //	    skips the rest where the engine is Capable and cannot
 //	reset
@@ -115,7 +119,7 @@ func (s *scenario) directive(t *testing.T, d *datadriven.TestData) string {
 	case "shuffle":
 		return s.shuffle(t, d)
 	}
-	if slices.Contains(Parts(), d.Cmd) {
+	if slices.Contains(append(Parts(), Views()...), d.Cmd) {
 		return joinLines(s.run(s.log).Lines(d.Cmd))
 	}
 	d.Fatalf(t, "unknown directive %q", d.Cmd)
@@ -161,13 +165,17 @@ func (s *scenario) needs(t *testing.T, d *datadriven.TestData) string {
 }
 
 func (s *scenario) events(t *testing.T, d *datadriven.TestData) string {
-	n := 0
+	n, rejected := 0, 0
 	for _, line := range strings.Split(d.Input, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		p, err := ParseEvent(line)
+		if errors.Is(err, errNobody) {
+			rejected++
+			continue
+		}
 		if err != nil {
 			d.Fatalf(t, "%s: %v", line, err)
 		}
@@ -177,6 +185,9 @@ func (s *scenario) events(t *testing.T, d *datadriven.TestData) string {
 		p.RawOffset = int64(len(s.log))
 		s.log = append(s.log, p)
 		n++
+	}
+	if rejected > 0 {
+		return fmt.Sprintf("%d touchpoints, %d rejected", n, rejected)
 	}
 	return fmt.Sprintf("%d touchpoints", n)
 }
@@ -198,11 +209,33 @@ func (s *scenario) shuffle(t *testing.T, d *datadriven.TestData) string {
 			log = append(log, log[r.IntN(len(s.log))])
 		}
 		r.Shuffle(len(log), func(a, b int) { log[a], log[b] = log[b], log[a] })
+		if d.HasArg("keep-first") {
+			keepFirst(log)
+		}
 		if diff := Diff(want, s.run(log), parts...); diff != "" {
 			return fmt.Sprintf("order %d of seed %d differs:\n%sarrival: %s", i, seed, diff, arrival(log))
 		}
 	}
 	return fmt.Sprintf("%d orders, the same answer", n)
+}
+
+// keepFirst puts the copies of each message into the order they had in the file,
+// on the places that they have together.
+func keepFirst(log []journey.Touchpoint) {
+	places := map[Point][]int{}
+	for i := range log {
+		places[pointOf(&log[i])] = append(places[pointOf(&log[i])], i)
+	}
+	for _, at := range places {
+		copies := make([]journey.Touchpoint, 0, len(at))
+		for _, i := range at {
+			copies = append(copies, log[i])
+		}
+		slices.SortStableFunc(copies, func(a, b journey.Touchpoint) int { return cmp.Compare(a.RawOffset, b.RawOffset) })
+		for k, i := range at {
+			log[i] = copies[k]
+		}
+	}
 }
 
 func arrival(log []journey.Touchpoint) string {

@@ -53,6 +53,21 @@ func TestShuffleFindsFaults(t *testing.T) {
 	}
 }
 
+// Where two copies of a message disagree a free shuffle must find that order
+// matters, and one that keeps the first must not.
+func TestShuffleKeepsTheFirst(t *testing.T) {
+	s := &scenario{newEngine: BatchEngine}
+	run := func(line, input string) string {
+		cmd, args, err := datadriven.ParseLine(line)
+		require.NoError(t, err)
+		return s.directive(t, &datadriven.TestData{Cmd: cmd, CmdArgs: args, Input: input})
+	}
+	run("model shop", "")
+	require.Equal(t, "3 touchpoints, 1 rejected", run("events", "d1 10:00 web a page id=x\nd1 11:00 web a page id=x\nd1 10:00 web b page\nd1 10:00 web null page"))
+	require.Contains(t, run("shuffle n=50", ""), "differs")
+	require.Equal(t, "50 orders, the same answer", run("shuffle n=50 keep-first", ""))
+}
+
 func TestScenarioModels(t *testing.T) {
 	for line, want := range map[string]string{
 		"model":                      "name a built-in model",

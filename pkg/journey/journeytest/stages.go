@@ -47,6 +47,7 @@ func (s story) end() int64   { return s.window[len(s.window)-1].Time }
 type folding struct {
 	m       *journey.Model
 	points  []*journey.Touchpoint
+	intents []int64                  // per point, after it
 	matched []map[*journey.Rule]bool // per point, the rules it matched
 	entered map[int]bool             // stages entered at an earlier touchpoint
 	stage   int                      // -1 before the first
@@ -55,20 +56,32 @@ type folding struct {
 
 	goal        bool // the goal's rule fired
 	transitions []Transition
+	stands      map[Point]stand // where it stood after each point
 }
 
-// fold computes one journey's row and its transitions.
-func fold(m *journey.Model, name string, s story, now int64) (Journey, []Transition) {
-	f := &folding{m: m, points: s.all, entered: map[int]bool{}, stage: -1, sub: -1}
-	for i := range s.all {
+// stand is where a journey stands after one of its touchpoints.
+type stand struct {
+	start           int64 // of the journey
+	stage, substage string
+}
+
+// fold computes one journey's row, its transitions, and where it stood after
+// each touchpoint. all are the profile's touchpoints, over all its journeys.
+func fold(m *journey.Model, all []*journey.Touchpoint, s story, now int64) (Journey, *folding) {
+	f := &folding{m: m, points: s.all, intents: intents(m, s.all), entered: map[int]bool{}, stage: -1, sub: -1, stands: map[Point]stand{}}
+	for i, p := range s.all {
 		f.step(i)
+		f.stands[pointOf(p)] = stand{s.start(), stageName(m, f.stage), substageName(m, f.stage, f.sub)}
 	}
+	last := s.all[len(s.all)-1]
 	row := Journey{
-		Profile: name, Start: s.start(), End: s.end(),
-		Touchpoints: len(s.window), Business: len(s.all) - len(s.window),
+		Start: s.start(), End: s.end(),
+		Touchpoints: len(s.window), Business: len(s.all) - len(s.window), Sessions: countSessions(m, s.window),
 		Status: statusOpen, Converted: f.goal,
 		Stage: stageName(m, f.stage), Substage: substageName(m, f.stage, f.sub),
+		Persona: personaAfter(m, all, place(all, pointOf(last))), IntentMillis: f.intents[len(f.intents)-1],
 	}
+	row.SentimentSum, row.SentimentCount = sentimentOf(s.all)
 	for _, p := range s.all {
 		row.RevenueMicros += p.RevenueMicros
 	}
@@ -79,11 +92,11 @@ func fold(m *journey.Model, name string, s story, now int64) (Journey, []Transit
 		row.Status = statusLapsed
 	}
 	for i := range f.transitions {
-		f.transitions[i].Profile = name
-		f.transitions[i].JourneyStart = s.start()
-		f.transitions[i].Seq = i + 1
+		t := &f.transitions[i]
+		t.JourneyStart, t.Seq = s.start(), i+1
+		t.Persona = personaAfter(m, all, place(all, Point{t.Identifier, t.MessageID}))
 	}
-	return row, f.transitions
+	return row, f
 }
 
 // step folds point i: of the stages it fires the furthest later one is entered;
@@ -142,7 +155,8 @@ func (f *folding) fire(i int) map[int][]int {
 					n++
 				}
 			}
-			if n >= max(1, rule.AtLeast) {
+			hot := rule.Intent == 0 || f.intents[i] >= 1000*int64(rule.Intent)
+			if n >= max(1, rule.AtLeast) && hot {
 				fired[stage] = append(fired[stage], rule.Substage)
 			}
 		}
@@ -150,10 +164,12 @@ func (f *folding) fire(i int) map[int][]int {
 	return fired
 }
 
-// matches reports whether the touchpoint alone satisfies the rule.
+// matches reports whether the touchpoint alone satisfies the rule. What a page
+// loads satisfies none: it is not the customer's doing.
 func matches(r *journey.Rule, p *journey.Touchpoint) bool {
 	switch {
-	case len(r.Events) > 0 && !slices.Contains(r.Events, p.Event),
+	case p.Has(journey.FlagAsset),
+		len(r.Events) > 0 && !slices.Contains(r.Events, p.Event),
 		r.Type != "" && r.Type != p.Type,
 		len(r.Channels) > 0 && !slices.Contains(r.Channels, p.Channel),
 		r.Actor != "" && r.Actor != p.Actor,
@@ -176,7 +192,8 @@ func (f *folding) record(i, stage int, direction string, sub int, skipped []stri
 	t := Transition{
 		From: stageName(f.m, f.stage), To: f.m.Stages[stage].Name, Direction: direction,
 		Substage: substageName(f.m, stage, sub), Skipped: skipped,
-		At: p.Time, MessageID: p.MessageID, Identifier: p.Identifier,
+		At: p.Time, MessageID: p.MessageID, Identifier: p.Identifier, Channel: p.Channel,
+		Sentiment: meanSentiment(f.points[:i+1]),
 	}
 	if f.stage >= 0 {
 		dwell := p.Time - f.since

@@ -28,16 +28,17 @@ const (
 
 // DeviceRow is an identifier's ownership in the device step.
 type DeviceRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Links         []*Link                `protobuf:"bytes,1,rep,name=links,proto3" json:"links,omitempty"`
-	Users         []string               `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
-	Epoch         uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	Map           []*Link                `protobuf:"bytes,4,rep,name=map,proto3" json:"map,omitempty"`
-	Frozen        bool                   `protobuf:"varint,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
-	Reduced       bool                   `protobuf:"varint,6,opt,name=reduced,proto3" json:"reduced,omitempty"`
-	Oversized     bool                   `protobuf:"varint,7,opt,name=oversized,proto3" json:"oversized,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state            protoimpl.MessageState `protogen:"open.v1"`
+	Links            []*Link                `protobuf:"bytes,1,rep,name=links,proto3" json:"links,omitempty"`
+	Users            []string               `protobuf:"bytes,2,rep,name=users,proto3" json:"users,omitempty"`
+	Epoch            uint64                 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Map              []*Link                `protobuf:"bytes,4,rep,name=map,proto3" json:"map,omitempty"`
+	Frozen           bool                   `protobuf:"varint,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	Reduced          bool                   `protobuf:"varint,6,opt,name=reduced,proto3" json:"reduced,omitempty"`
+	Oversized        bool                   `protobuf:"varint,7,opt,name=oversized,proto3" json:"oversized,omitempty"`
+	EvictedThroughMs int64                  `protobuf:"varint,8,opt,name=evicted_through_ms,json=evictedThroughMs,proto3" json:"evicted_through_ms,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *DeviceRow) Reset() {
@@ -119,10 +120,22 @@ func (x *DeviceRow) GetOversized() bool {
 	return false
 }
 
+func (x *DeviceRow) GetEvictedThroughMs() int64 {
+	if x != nil {
+		return x.EvictedThroughMs
+	}
+	return 0
+}
+
 // HashRow holds the messages of an identifier seen on one arrival day.
 type HashRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Hashes        []uint64               `protobuf:"fixed64,1,rep,packed,name=hashes,proto3" json:"hashes,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Hashes []uint64               `protobuf:"fixed64,1,rep,packed,name=hashes,proto3" json:"hashes,omitempty"`
+	// Record time of the last change, latest event time, and when the row's timer
+	// fires.
+	TouchedMs     int64 `protobuf:"varint,2,opt,name=touched_ms,json=touchedMs,proto3" json:"touched_ms,omitempty"`
+	LatestMs      int64 `protobuf:"varint,3,opt,name=latest_ms,json=latestMs,proto3" json:"latest_ms,omitempty"`
+	TimerMs       int64 `protobuf:"varint,4,opt,name=timer_ms,json=timerMs,proto3" json:"timer_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -162,6 +175,27 @@ func (x *HashRow) GetHashes() []uint64 {
 		return x.Hashes
 	}
 	return nil
+}
+
+func (x *HashRow) GetTouchedMs() int64 {
+	if x != nil {
+		return x.TouchedMs
+	}
+	return 0
+}
+
+func (x *HashRow) GetLatestMs() int64 {
+	if x != nil {
+		return x.LatestMs
+	}
+	return 0
+}
+
+func (x *HashRow) GetTimerMs() int64 {
+	if x != nil {
+		return x.TimerMs
+	}
+	return 0
 }
 
 type VoidRow struct {
@@ -318,8 +352,17 @@ type SessionRow struct {
 	ExitId        string                 `protobuf:"bytes,21,opt,name=exit_id,json=exitId,proto3" json:"exit_id,omitempty"`
 	RevenueMicros int64                  `protobuf:"zigzag64,22,opt,name=revenue_micros,json=revenueMicros,proto3" json:"revenue_micros,omitempty"`
 	Closed        bool                   `protobuf:"varint,23,opt,name=closed,proto3" json:"closed,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Device        string                 `protobuf:"bytes,24,opt,name=device,proto3" json:"device,omitempty"`
+	Pages         uint64                 `protobuf:"varint,25,opt,name=pages,proto3" json:"pages,omitempty"`
+	// Pairs: number of the event in the model, count.
+	Events         []uint64 `protobuf:"varint,26,rep,packed,name=events,proto3" json:"events,omitempty"`
+	SentimentSum   int64    `protobuf:"zigzag64,27,opt,name=sentiment_sum,json=sentimentSum,proto3" json:"sentiment_sum,omitempty"`
+	SentimentCount uint64   `protobuf:"varint,28,opt,name=sentiment_count,json=sentimentCount,proto3" json:"sentiment_count,omitempty"`
+	Oversized      bool     `protobuf:"varint,29,opt,name=oversized,proto3" json:"oversized,omitempty"`
+	TouchedMs      int64    `protobuf:"varint,30,opt,name=touched_ms,json=touchedMs,proto3" json:"touched_ms,omitempty"`
+	TimerMs        int64    `protobuf:"varint,31,opt,name=timer_ms,json=timerMs,proto3" json:"timer_ms,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SessionRow) Reset() {
@@ -513,24 +556,88 @@ func (x *SessionRow) GetClosed() bool {
 	return false
 }
 
-// PointRow is what a profile keeps of one touchpoint.
+func (x *SessionRow) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *SessionRow) GetPages() uint64 {
+	if x != nil {
+		return x.Pages
+	}
+	return 0
+}
+
+func (x *SessionRow) GetEvents() []uint64 {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *SessionRow) GetSentimentSum() int64 {
+	if x != nil {
+		return x.SentimentSum
+	}
+	return 0
+}
+
+func (x *SessionRow) GetSentimentCount() uint64 {
+	if x != nil {
+		return x.SentimentCount
+	}
+	return 0
+}
+
+func (x *SessionRow) GetOversized() bool {
+	if x != nil {
+		return x.Oversized
+	}
+	return false
+}
+
+func (x *SessionRow) GetTouchedMs() int64 {
+	if x != nil {
+		return x.TouchedMs
+	}
+	return 0
+}
+
+func (x *SessionRow) GetTimerMs() int64 {
+	if x != nil {
+		return x.TimerMs
+	}
+	return 0
+}
+
+// PointRow is what a profile keeps of one touchpoint. Strings that many points
+// share are numbers of the row's strings.
 type PointRow struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
-	TimeMs         int64                  `protobuf:"varint,1,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
+	TimeMs         int64                  `protobuf:"zigzag64,1,opt,name=time_ms,json=timeMs,proto3" json:"time_ms,omitempty"`
 	MessageId      string                 `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
-	Identifier     string                 `protobuf:"bytes,3,opt,name=identifier,proto3" json:"identifier,omitempty"`
+	Identifier     uint32                 `protobuf:"varint,3,opt,name=identifier,proto3" json:"identifier,omitempty"`
 	Matches        uint64                 `protobuf:"varint,4,opt,name=matches,proto3" json:"matches,omitempty"`
 	Business       bool                   `protobuf:"varint,5,opt,name=business,proto3" json:"business,omitempty"`
 	Live           bool                   `protobuf:"varint,6,opt,name=live,proto3" json:"live,omitempty"`
 	RevenueMicros  int64                  `protobuf:"zigzag64,7,opt,name=revenue_micros,json=revenueMicros,proto3" json:"revenue_micros,omitempty"`
-	SessionId      string                 `protobuf:"bytes,8,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
-	Channel        string                 `protobuf:"bytes,9,opt,name=channel,proto3" json:"channel,omitempty"`
-	CampaignSource string                 `protobuf:"bytes,10,opt,name=campaign_source,json=campaignSource,proto3" json:"campaign_source,omitempty"`
-	CampaignMedium string                 `protobuf:"bytes,11,opt,name=campaign_medium,json=campaignMedium,proto3" json:"campaign_medium,omitempty"`
-	CampaignName   string                 `protobuf:"bytes,12,opt,name=campaign_name,json=campaignName,proto3" json:"campaign_name,omitempty"`
+	SessionId      uint32                 `protobuf:"varint,8,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	Channel        uint32                 `protobuf:"varint,9,opt,name=channel,proto3" json:"channel,omitempty"`
+	CampaignSource uint32                 `protobuf:"varint,10,opt,name=campaign_source,json=campaignSource,proto3" json:"campaign_source,omitempty"`
+	CampaignMedium uint32                 `protobuf:"varint,11,opt,name=campaign_medium,json=campaignMedium,proto3" json:"campaign_medium,omitempty"`
+	CampaignName   uint32                 `protobuf:"varint,12,opt,name=campaign_name,json=campaignName,proto3" json:"campaign_name,omitempty"`
 	Fixed          bool                   `protobuf:"varint,13,opt,name=fixed,proto3" json:"fixed,omitempty"`
 	// Profile whose home this is a copy of; empty: the home's own.
-	Member        string `protobuf:"bytes,14,opt,name=member,proto3" json:"member,omitempty"`
+	Member        uint32       `protobuf:"varint,14,opt,name=member,proto3" json:"member,omitempty"`
+	Troubles      uint64       `protobuf:"varint,15,opt,name=troubles,proto3" json:"troubles,omitempty"`
+	Event         uint32       `protobuf:"varint,16,opt,name=event,proto3" json:"event,omitempty"`
+	Scored        bool         `protobuf:"varint,17,opt,name=scored,proto3" json:"scored,omitempty"`
+	Sentiment     int32        `protobuf:"zigzag32,18,opt,name=sentiment,proto3" json:"sentiment,omitempty"`
+	Intent        uint32       `protobuf:"varint,19,opt,name=intent,proto3" json:"intent,omitempty"`
+	Repeats       []*RepeatRow `protobuf:"bytes,20,rep,name=repeats,proto3" json:"repeats,omitempty"`
+	Traits        []*TraitRow  `protobuf:"bytes,21,rep,name=traits,proto3" json:"traits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -579,11 +686,11 @@ func (x *PointRow) GetMessageId() string {
 	return ""
 }
 
-func (x *PointRow) GetIdentifier() string {
+func (x *PointRow) GetIdentifier() uint32 {
 	if x != nil {
 		return x.Identifier
 	}
-	return ""
+	return 0
 }
 
 func (x *PointRow) GetMatches() uint64 {
@@ -614,39 +721,39 @@ func (x *PointRow) GetRevenueMicros() int64 {
 	return 0
 }
 
-func (x *PointRow) GetSessionId() string {
+func (x *PointRow) GetSessionId() uint32 {
 	if x != nil {
 		return x.SessionId
 	}
-	return ""
+	return 0
 }
 
-func (x *PointRow) GetChannel() string {
+func (x *PointRow) GetChannel() uint32 {
 	if x != nil {
 		return x.Channel
 	}
-	return ""
+	return 0
 }
 
-func (x *PointRow) GetCampaignSource() string {
+func (x *PointRow) GetCampaignSource() uint32 {
 	if x != nil {
 		return x.CampaignSource
 	}
-	return ""
+	return 0
 }
 
-func (x *PointRow) GetCampaignMedium() string {
+func (x *PointRow) GetCampaignMedium() uint32 {
 	if x != nil {
 		return x.CampaignMedium
 	}
-	return ""
+	return 0
 }
 
-func (x *PointRow) GetCampaignName() string {
+func (x *PointRow) GetCampaignName() uint32 {
 	if x != nil {
 		return x.CampaignName
 	}
-	return ""
+	return 0
 }
 
 func (x *PointRow) GetFixed() bool {
@@ -656,24 +763,179 @@ func (x *PointRow) GetFixed() bool {
 	return false
 }
 
-func (x *PointRow) GetMember() string {
+func (x *PointRow) GetMember() uint32 {
 	if x != nil {
 		return x.Member
+	}
+	return 0
+}
+
+func (x *PointRow) GetTroubles() uint64 {
+	if x != nil {
+		return x.Troubles
+	}
+	return 0
+}
+
+func (x *PointRow) GetEvent() uint32 {
+	if x != nil {
+		return x.Event
+	}
+	return 0
+}
+
+func (x *PointRow) GetScored() bool {
+	if x != nil {
+		return x.Scored
+	}
+	return false
+}
+
+func (x *PointRow) GetSentiment() int32 {
+	if x != nil {
+		return x.Sentiment
+	}
+	return 0
+}
+
+func (x *PointRow) GetIntent() uint32 {
+	if x != nil {
+		return x.Intent
+	}
+	return 0
+}
+
+func (x *PointRow) GetRepeats() []*RepeatRow {
+	if x != nil {
+		return x.Repeats
+	}
+	return nil
+}
+
+func (x *PointRow) GetTraits() []*TraitRow {
+	if x != nil {
+		return x.Traits
+	}
+	return nil
+}
+
+type RepeatRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Friction      uint32                 `protobuf:"varint,1,opt,name=friction,proto3" json:"friction,omitempty"`
+	Value         uint64                 `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RepeatRow) Reset() {
+	*x = RepeatRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RepeatRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RepeatRow) ProtoMessage() {}
+
+func (x *RepeatRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RepeatRow.ProtoReflect.Descriptor instead.
+func (*RepeatRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RepeatRow) GetFriction() uint32 {
+	if x != nil {
+		return x.Friction
+	}
+	return 0
+}
+
+func (x *RepeatRow) GetValue() uint64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+type TraitRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TraitRow) Reset() {
+	*x = TraitRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TraitRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TraitRow) ProtoMessage() {}
+
+func (x *TraitRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TraitRow.ProtoReflect.Descriptor instead.
+func (*TraitRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *TraitRow) GetIndex() uint32 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *TraitRow) GetValue() string {
+	if x != nil {
+		return x.Value
 	}
 	return ""
 }
 
-// PointsRow is one hour of a profile's points.
+// PointsRow is some points of a profile, by key. String 0 is the empty one and
+// not stored: number 1 is the first of strings.
 type PointsRow struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Points        []*PointRow            `protobuf:"bytes,1,rep,name=points,proto3" json:"points,omitempty"`
+	Strings       []string               `protobuf:"bytes,2,rep,name=strings,proto3" json:"strings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PointsRow) Reset() {
 	*x = PointsRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[6]
+	mi := &file_cairn_v1_state_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -685,7 +947,7 @@ func (x *PointsRow) String() string {
 func (*PointsRow) ProtoMessage() {}
 
 func (x *PointsRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[6]
+	mi := &file_cairn_v1_state_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -698,12 +960,19 @@ func (x *PointsRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PointsRow.ProtoReflect.Descriptor instead.
 func (*PointsRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{6}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PointsRow) GetPoints() []*PointRow {
 	if x != nil {
 		return x.Points
+	}
+	return nil
+}
+
+func (x *PointsRow) GetStrings() []string {
+	if x != nil {
+		return x.Strings
 	}
 	return nil
 }
@@ -725,7 +994,7 @@ type FoldRow struct {
 
 func (x *FoldRow) Reset() {
 	*x = FoldRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[7]
+	mi := &file_cairn_v1_state_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -737,7 +1006,7 @@ func (x *FoldRow) String() string {
 func (*FoldRow) ProtoMessage() {}
 
 func (x *FoldRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[7]
+	mi := &file_cairn_v1_state_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -750,7 +1019,7 @@ func (x *FoldRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FoldRow.ProtoReflect.Descriptor instead.
 func (*FoldRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{7}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *FoldRow) GetStage() int32 {
@@ -819,7 +1088,7 @@ type RecentRow struct {
 
 func (x *RecentRow) Reset() {
 	*x = RecentRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[8]
+	mi := &file_cairn_v1_state_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -831,7 +1100,7 @@ func (x *RecentRow) String() string {
 func (*RecentRow) ProtoMessage() {}
 
 func (x *RecentRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[8]
+	mi := &file_cairn_v1_state_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -844,7 +1113,7 @@ func (x *RecentRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecentRow.ProtoReflect.Descriptor instead.
 func (*RecentRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{8}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RecentRow) GetRule() int32 {
@@ -861,27 +1130,137 @@ func (x *RecentRow) GetTimesMs() []int64 {
 	return nil
 }
 
+type StandingRow struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Fold           *FoldRow               `protobuf:"bytes,1,opt,name=fold,proto3" json:"fold,omitempty"`
+	Touchpoints    uint64                 `protobuf:"varint,2,opt,name=touchpoints,proto3" json:"touchpoints,omitempty"`
+	Business       uint64                 `protobuf:"varint,3,opt,name=business,proto3" json:"business,omitempty"`
+	Sessions       uint64                 `protobuf:"varint,4,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	RevenueMicros  int64                  `protobuf:"zigzag64,5,opt,name=revenue_micros,json=revenueMicros,proto3" json:"revenue_micros,omitempty"`
+	SentimentSum   int64                  `protobuf:"zigzag64,6,opt,name=sentiment_sum,json=sentimentSum,proto3" json:"sentiment_sum,omitempty"`
+	SentimentCount uint64                 `protobuf:"varint,7,opt,name=sentiment_count,json=sentimentCount,proto3" json:"sentiment_count,omitempty"`
+	IntentMillis   int64                  `protobuf:"varint,8,opt,name=intent_millis,json=intentMillis,proto3" json:"intent_millis,omitempty"`
+	IntentStep     int64                  `protobuf:"zigzag64,9,opt,name=intent_step,json=intentStep,proto3" json:"intent_step,omitempty"`
+	Ends           []*EndRow              `protobuf:"bytes,10,rep,name=ends,proto3" json:"ends,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *StandingRow) Reset() {
+	*x = StandingRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StandingRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StandingRow) ProtoMessage() {}
+
+func (x *StandingRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StandingRow.ProtoReflect.Descriptor instead.
+func (*StandingRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *StandingRow) GetFold() *FoldRow {
+	if x != nil {
+		return x.Fold
+	}
+	return nil
+}
+
+func (x *StandingRow) GetTouchpoints() uint64 {
+	if x != nil {
+		return x.Touchpoints
+	}
+	return 0
+}
+
+func (x *StandingRow) GetBusiness() uint64 {
+	if x != nil {
+		return x.Business
+	}
+	return 0
+}
+
+func (x *StandingRow) GetSessions() uint64 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *StandingRow) GetRevenueMicros() int64 {
+	if x != nil {
+		return x.RevenueMicros
+	}
+	return 0
+}
+
+func (x *StandingRow) GetSentimentSum() int64 {
+	if x != nil {
+		return x.SentimentSum
+	}
+	return 0
+}
+
+func (x *StandingRow) GetSentimentCount() uint64 {
+	if x != nil {
+		return x.SentimentCount
+	}
+	return 0
+}
+
+func (x *StandingRow) GetIntentMillis() int64 {
+	if x != nil {
+		return x.IntentMillis
+	}
+	return 0
+}
+
+func (x *StandingRow) GetIntentStep() int64 {
+	if x != nil {
+		return x.IntentStep
+	}
+	return 0
+}
+
+func (x *StandingRow) GetEnds() []*EndRow {
+	if x != nil {
+		return x.Ends
+	}
+	return nil
+}
+
 type BaseRow struct {
-	state             protoimpl.MessageState `protogen:"open.v1"`
-	Fold              *FoldRow               `protobuf:"bytes,1,opt,name=fold,proto3" json:"fold,omitempty"`
-	StartMs           int64                  `protobuf:"varint,2,opt,name=start_ms,json=startMs,proto3" json:"start_ms,omitempty"`
-	EndMs             int64                  `protobuf:"varint,3,opt,name=end_ms,json=endMs,proto3" json:"end_ms,omitempty"`
-	ThroughMs         int64                  `protobuf:"varint,4,opt,name=through_ms,json=throughMs,proto3" json:"through_ms,omitempty"`
-	ThroughMessage    string                 `protobuf:"bytes,5,opt,name=through_message,json=throughMessage,proto3" json:"through_message,omitempty"`
-	ThroughIdentifier string                 `protobuf:"bytes,6,opt,name=through_identifier,json=throughIdentifier,proto3" json:"through_identifier,omitempty"`
-	Touchpoints       uint64                 `protobuf:"varint,7,opt,name=touchpoints,proto3" json:"touchpoints,omitempty"`
-	Sessions          uint64                 `protobuf:"varint,8,opt,name=sessions,proto3" json:"sessions,omitempty"`
-	RevenueMicros     int64                  `protobuf:"zigzag64,9,opt,name=revenue_micros,json=revenueMicros,proto3" json:"revenue_micros,omitempty"`
-	Ends              []*EndRow              `protobuf:"bytes,10,rep,name=ends,proto3" json:"ends,omitempty"`
-	Business          uint64                 `protobuf:"varint,11,opt,name=business,proto3" json:"business,omitempty"`
-	GapMs             int64                  `protobuf:"varint,12,opt,name=gap_ms,json=gapMs,proto3" json:"gap_ms,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Standing      *StandingRow           `protobuf:"bytes,1,opt,name=standing,proto3" json:"standing,omitempty"`
+	StartMs       int64                  `protobuf:"zigzag64,2,opt,name=start_ms,json=startMs,proto3" json:"start_ms,omitempty"`
+	EndMs         int64                  `protobuf:"zigzag64,3,opt,name=end_ms,json=endMs,proto3" json:"end_ms,omitempty"`
+	Through       *KeyRow                `protobuf:"bytes,4,opt,name=through,proto3" json:"through,omitempty"`
+	GapMs         int64                  `protobuf:"varint,5,opt,name=gap_ms,json=gapMs,proto3" json:"gap_ms,omitempty"`
+	Persona       string                 `protobuf:"bytes,6,opt,name=persona,proto3" json:"persona,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BaseRow) Reset() {
 	*x = BaseRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[9]
+	mi := &file_cairn_v1_state_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -893,7 +1272,7 @@ func (x *BaseRow) String() string {
 func (*BaseRow) ProtoMessage() {}
 
 func (x *BaseRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[9]
+	mi := &file_cairn_v1_state_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -906,12 +1285,12 @@ func (x *BaseRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BaseRow.ProtoReflect.Descriptor instead.
 func (*BaseRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{9}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{12}
 }
 
-func (x *BaseRow) GetFold() *FoldRow {
+func (x *BaseRow) GetStanding() *StandingRow {
 	if x != nil {
-		return x.Fold
+		return x.Standing
 	}
 	return nil
 }
@@ -930,60 +1309,11 @@ func (x *BaseRow) GetEndMs() int64 {
 	return 0
 }
 
-func (x *BaseRow) GetThroughMs() int64 {
+func (x *BaseRow) GetThrough() *KeyRow {
 	if x != nil {
-		return x.ThroughMs
-	}
-	return 0
-}
-
-func (x *BaseRow) GetThroughMessage() string {
-	if x != nil {
-		return x.ThroughMessage
-	}
-	return ""
-}
-
-func (x *BaseRow) GetThroughIdentifier() string {
-	if x != nil {
-		return x.ThroughIdentifier
-	}
-	return ""
-}
-
-func (x *BaseRow) GetTouchpoints() uint64 {
-	if x != nil {
-		return x.Touchpoints
-	}
-	return 0
-}
-
-func (x *BaseRow) GetSessions() uint64 {
-	if x != nil {
-		return x.Sessions
-	}
-	return 0
-}
-
-func (x *BaseRow) GetRevenueMicros() int64 {
-	if x != nil {
-		return x.RevenueMicros
-	}
-	return 0
-}
-
-func (x *BaseRow) GetEnds() []*EndRow {
-	if x != nil {
-		return x.Ends
+		return x.Through
 	}
 	return nil
-}
-
-func (x *BaseRow) GetBusiness() uint64 {
-	if x != nil {
-		return x.Business
-	}
-	return 0
 }
 
 func (x *BaseRow) GetGapMs() int64 {
@@ -991,6 +1321,13 @@ func (x *BaseRow) GetGapMs() int64 {
 		return x.GapMs
 	}
 	return 0
+}
+
+func (x *BaseRow) GetPersona() string {
+	if x != nil {
+		return x.Persona
+	}
+	return ""
 }
 
 type EndRow struct {
@@ -1003,7 +1340,7 @@ type EndRow struct {
 
 func (x *EndRow) Reset() {
 	*x = EndRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[10]
+	mi := &file_cairn_v1_state_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1015,7 +1352,7 @@ func (x *EndRow) String() string {
 func (*EndRow) ProtoMessage() {}
 
 func (x *EndRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[10]
+	mi := &file_cairn_v1_state_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +1365,7 @@ func (x *EndRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EndRow.ProtoReflect.Descriptor instead.
 func (*EndRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{10}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *EndRow) GetIdentifier() string {
@@ -1061,13 +1398,14 @@ type JourneyRow struct {
 	Published     uint64                 `protobuf:"fixed64,10,opt,name=published,proto3" json:"published,omitempty"`
 	Lapsed        bool                   `protobuf:"varint,11,opt,name=lapsed,proto3" json:"lapsed,omitempty"`
 	EmittedFrom   uint32                 `protobuf:"varint,12,opt,name=emitted_from,json=emittedFrom,proto3" json:"emitted_from,omitempty"`
+	TouchedMs     int64                  `protobuf:"varint,13,opt,name=touched_ms,json=touchedMs,proto3" json:"touched_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JourneyRow) Reset() {
 	*x = JourneyRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[11]
+	mi := &file_cairn_v1_state_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1079,7 +1417,7 @@ func (x *JourneyRow) String() string {
 func (*JourneyRow) ProtoMessage() {}
 
 func (x *JourneyRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[11]
+	mi := &file_cairn_v1_state_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1092,7 +1430,7 @@ func (x *JourneyRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JourneyRow.ProtoReflect.Descriptor instead.
 func (*JourneyRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{11}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *JourneyRow) GetId() string {
@@ -1179,16 +1517,26 @@ func (x *JourneyRow) GetEmittedFrom() uint32 {
 	return 0
 }
 
+func (x *JourneyRow) GetTouchedMs() int64 {
+	if x != nil {
+		return x.TouchedMs
+	}
+	return 0
+}
+
 type JourneysRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Journeys      []*JourneyRow          `protobuf:"bytes,1,rep,name=journeys,proto3" json:"journeys,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Journeys  []*JourneyRow          `protobuf:"bytes,1,rep,name=journeys,proto3" json:"journeys,omitempty"`
+	TouchedMs int64                  `protobuf:"varint,2,opt,name=touched_ms,json=touchedMs,proto3" json:"touched_ms,omitempty"`
+	// When the profile's timer fires; 0: it has none.
+	TimerMs       int64 `protobuf:"varint,3,opt,name=timer_ms,json=timerMs,proto3" json:"timer_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JourneysRow) Reset() {
 	*x = JourneysRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[12]
+	mi := &file_cairn_v1_state_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +1548,7 @@ func (x *JourneysRow) String() string {
 func (*JourneysRow) ProtoMessage() {}
 
 func (x *JourneysRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[12]
+	mi := &file_cairn_v1_state_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,12 +1561,561 @@ func (x *JourneysRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JourneysRow.ProtoReflect.Descriptor instead.
 func (*JourneysRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{12}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *JourneysRow) GetJourneys() []*JourneyRow {
 	if x != nil {
 		return x.Journeys
+	}
+	return nil
+}
+
+func (x *JourneysRow) GetTouchedMs() int64 {
+	if x != nil {
+		return x.TouchedMs
+	}
+	return 0
+}
+
+func (x *JourneysRow) GetTimerMs() int64 {
+	if x != nil {
+		return x.TimerMs
+	}
+	return 0
+}
+
+// FrictionsRow is what is remembered of emitted frictions.
+type FrictionsRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Frictions     []*EmittedFrictionRow  `protobuf:"bytes,1,rep,name=frictions,proto3" json:"frictions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FrictionsRow) Reset() {
+	*x = FrictionsRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FrictionsRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FrictionsRow) ProtoMessage() {}
+
+func (x *FrictionsRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FrictionsRow.ProtoReflect.Descriptor instead.
+func (*FrictionsRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *FrictionsRow) GetFrictions() []*EmittedFrictionRow {
+	if x != nil {
+		return x.Frictions
+	}
+	return nil
+}
+
+type EmittedFrictionRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Friction      uint32                 `protobuf:"varint,1,opt,name=friction,proto3" json:"friction,omitempty"`
+	Touchpoint    *KeyRow                `protobuf:"bytes,2,opt,name=touchpoint,proto3" json:"touchpoint,omitempty"`
+	Hash          uint64                 `protobuf:"fixed64,3,opt,name=hash,proto3" json:"hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmittedFrictionRow) Reset() {
+	*x = EmittedFrictionRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmittedFrictionRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmittedFrictionRow) ProtoMessage() {}
+
+func (x *EmittedFrictionRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmittedFrictionRow.ProtoReflect.Descriptor instead.
+func (*EmittedFrictionRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *EmittedFrictionRow) GetFriction() uint32 {
+	if x != nil {
+		return x.Friction
+	}
+	return 0
+}
+
+func (x *EmittedFrictionRow) GetTouchpoint() *KeyRow {
+	if x != nil {
+		return x.Touchpoint
+	}
+	return nil
+}
+
+func (x *EmittedFrictionRow) GetHash() uint64 {
+	if x != nil {
+		return x.Hash
+	}
+	return 0
+}
+
+// PastRow is what is kept of a profile's points that are no longer.
+type PastRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Through       *KeyRow                `protobuf:"bytes,1,opt,name=through,proto3" json:"through,omitempty"`
+	EvictedMs     int64                  `protobuf:"varint,2,opt,name=evicted_ms,json=evictedMs,proto3" json:"evicted_ms,omitempty"`
+	Behaviour     *BehaviourRow          `protobuf:"bytes,3,opt,name=behaviour,proto3" json:"behaviour,omitempty"`
+	Troubles      []*TroubleRow          `protobuf:"bytes,4,rep,name=troubles,proto3" json:"troubles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PastRow) Reset() {
+	*x = PastRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PastRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PastRow) ProtoMessage() {}
+
+func (x *PastRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PastRow.ProtoReflect.Descriptor instead.
+func (*PastRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *PastRow) GetThrough() *KeyRow {
+	if x != nil {
+		return x.Through
+	}
+	return nil
+}
+
+func (x *PastRow) GetEvictedMs() int64 {
+	if x != nil {
+		return x.EvictedMs
+	}
+	return 0
+}
+
+func (x *PastRow) GetBehaviour() *BehaviourRow {
+	if x != nil {
+		return x.Behaviour
+	}
+	return nil
+}
+
+func (x *PastRow) GetTroubles() []*TroubleRow {
+	if x != nil {
+		return x.Troubles
+	}
+	return nil
+}
+
+type BehaviourRow struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Traits         []string               `protobuf:"bytes,1,rep,name=traits,proto3" json:"traits,omitempty"`
+	Events         []uint64               `protobuf:"varint,2,rep,packed,name=events,proto3" json:"events,omitempty"`
+	Channels       []uint64               `protobuf:"varint,3,rep,packed,name=channels,proto3" json:"channels,omitempty"`
+	Touchpoints    uint64                 `protobuf:"varint,4,opt,name=touchpoints,proto3" json:"touchpoints,omitempty"`
+	Sessions       uint64                 `protobuf:"varint,5,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	Journeys       uint64                 `protobuf:"varint,6,opt,name=journeys,proto3" json:"journeys,omitempty"`
+	RevenueMicros  int64                  `protobuf:"zigzag64,7,opt,name=revenue_micros,json=revenueMicros,proto3" json:"revenue_micros,omitempty"`
+	SentimentSum   int64                  `protobuf:"zigzag64,8,opt,name=sentiment_sum,json=sentimentSum,proto3" json:"sentiment_sum,omitempty"`
+	SentimentCount uint64                 `protobuf:"varint,9,opt,name=sentiment_count,json=sentimentCount,proto3" json:"sentiment_count,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *BehaviourRow) Reset() {
+	*x = BehaviourRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BehaviourRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BehaviourRow) ProtoMessage() {}
+
+func (x *BehaviourRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BehaviourRow.ProtoReflect.Descriptor instead.
+func (*BehaviourRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *BehaviourRow) GetTraits() []string {
+	if x != nil {
+		return x.Traits
+	}
+	return nil
+}
+
+func (x *BehaviourRow) GetEvents() []uint64 {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *BehaviourRow) GetChannels() []uint64 {
+	if x != nil {
+		return x.Channels
+	}
+	return nil
+}
+
+func (x *BehaviourRow) GetTouchpoints() uint64 {
+	if x != nil {
+		return x.Touchpoints
+	}
+	return 0
+}
+
+func (x *BehaviourRow) GetSessions() uint64 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *BehaviourRow) GetJourneys() uint64 {
+	if x != nil {
+		return x.Journeys
+	}
+	return 0
+}
+
+func (x *BehaviourRow) GetRevenueMicros() int64 {
+	if x != nil {
+		return x.RevenueMicros
+	}
+	return 0
+}
+
+func (x *BehaviourRow) GetSentimentSum() int64 {
+	if x != nil {
+		return x.SentimentSum
+	}
+	return 0
+}
+
+func (x *BehaviourRow) GetSentimentCount() uint64 {
+	if x != nil {
+		return x.SentimentCount
+	}
+	return 0
+}
+
+type TroubleRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Friction      uint32                 `protobuf:"varint,1,opt,name=friction,proto3" json:"friction,omitempty"`
+	Open          *EpisodeRow            `protobuf:"bytes,2,opt,name=open,proto3" json:"open,omitempty"`
+	Ended         bool                   `protobuf:"varint,3,opt,name=ended,proto3" json:"ended,omitempty"`
+	EndMs         int64                  `protobuf:"zigzag64,4,opt,name=end_ms,json=endMs,proto3" json:"end_ms,omitempty"`
+	Without       bool                   `protobuf:"varint,5,opt,name=without,proto3" json:"without,omitempty"`
+	WithoutMs     int64                  `protobuf:"zigzag64,6,opt,name=without_ms,json=withoutMs,proto3" json:"without_ms,omitempty"`
+	Repetitions   []*RepetitionRow       `protobuf:"bytes,7,rep,name=repetitions,proto3" json:"repetitions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TroubleRow) Reset() {
+	*x = TroubleRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TroubleRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TroubleRow) ProtoMessage() {}
+
+func (x *TroubleRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TroubleRow.ProtoReflect.Descriptor instead.
+func (*TroubleRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *TroubleRow) GetFriction() uint32 {
+	if x != nil {
+		return x.Friction
+	}
+	return 0
+}
+
+func (x *TroubleRow) GetOpen() *EpisodeRow {
+	if x != nil {
+		return x.Open
+	}
+	return nil
+}
+
+func (x *TroubleRow) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *TroubleRow) GetEndMs() int64 {
+	if x != nil {
+		return x.EndMs
+	}
+	return 0
+}
+
+func (x *TroubleRow) GetWithout() bool {
+	if x != nil {
+		return x.Without
+	}
+	return false
+}
+
+func (x *TroubleRow) GetWithoutMs() int64 {
+	if x != nil {
+		return x.WithoutMs
+	}
+	return 0
+}
+
+func (x *TroubleRow) GetRepetitions() []*RepetitionRow {
+	if x != nil {
+		return x.Repetitions
+	}
+	return nil
+}
+
+type EpisodeRow struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Touchpoint *KeyRow                `protobuf:"bytes,1,opt,name=touchpoint,proto3" json:"touchpoint,omitempty"`
+	SessionId  string                 `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	Channel    string                 `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
+	JourneyId  string                 `protobuf:"bytes,4,opt,name=journey_id,json=journeyId,proto3" json:"journey_id,omitempty"`
+	// Indexes count from 1 here; 0 is none.
+	Stage         int32 `protobuf:"varint,5,opt,name=stage,proto3" json:"stage,omitempty"`
+	Substage      int32 `protobuf:"varint,6,opt,name=substage,proto3" json:"substage,omitempty"`
+	Persona       int32 `protobuf:"varint,7,opt,name=persona,proto3" json:"persona,omitempty"`
+	Live          bool  `protobuf:"varint,8,opt,name=live,proto3" json:"live,omitempty"`
+	DeadlineMs    int64 `protobuf:"zigzag64,9,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EpisodeRow) Reset() {
+	*x = EpisodeRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EpisodeRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EpisodeRow) ProtoMessage() {}
+
+func (x *EpisodeRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EpisodeRow.ProtoReflect.Descriptor instead.
+func (*EpisodeRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *EpisodeRow) GetTouchpoint() *KeyRow {
+	if x != nil {
+		return x.Touchpoint
+	}
+	return nil
+}
+
+func (x *EpisodeRow) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *EpisodeRow) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *EpisodeRow) GetJourneyId() string {
+	if x != nil {
+		return x.JourneyId
+	}
+	return ""
+}
+
+func (x *EpisodeRow) GetStage() int32 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
+func (x *EpisodeRow) GetSubstage() int32 {
+	if x != nil {
+		return x.Substage
+	}
+	return 0
+}
+
+func (x *EpisodeRow) GetPersona() int32 {
+	if x != nil {
+		return x.Persona
+	}
+	return 0
+}
+
+func (x *EpisodeRow) GetLive() bool {
+	if x != nil {
+		return x.Live
+	}
+	return false
+}
+
+func (x *EpisodeRow) GetDeadlineMs() int64 {
+	if x != nil {
+		return x.DeadlineMs
+	}
+	return 0
+}
+
+type RepetitionRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Value         uint64                 `protobuf:"fixed64,1,opt,name=value,proto3" json:"value,omitempty"`
+	TimesMs       []int64                `protobuf:"zigzag64,2,rep,packed,name=times_ms,json=timesMs,proto3" json:"times_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RepetitionRow) Reset() {
+	*x = RepetitionRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RepetitionRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RepetitionRow) ProtoMessage() {}
+
+func (x *RepetitionRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RepetitionRow.ProtoReflect.Descriptor instead.
+func (*RepetitionRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *RepetitionRow) GetValue() uint64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *RepetitionRow) GetTimesMs() []int64 {
+	if x != nil {
+		return x.TimesMs
 	}
 	return nil
 }
@@ -1234,7 +2131,7 @@ type KnownMapRow struct {
 
 func (x *KnownMapRow) Reset() {
 	*x = KnownMapRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[13]
+	mi := &file_cairn_v1_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1246,7 +2143,7 @@ func (x *KnownMapRow) String() string {
 func (*KnownMapRow) ProtoMessage() {}
 
 func (x *KnownMapRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[13]
+	mi := &file_cairn_v1_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1259,7 +2156,7 @@ func (x *KnownMapRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownMapRow.ProtoReflect.Descriptor instead.
 func (*KnownMapRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{13}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *KnownMapRow) GetEpoch() uint64 {
@@ -1288,7 +2185,7 @@ type RelinquishRecord struct {
 
 func (x *RelinquishRecord) Reset() {
 	*x = RelinquishRecord{}
-	mi := &file_cairn_v1_state_proto_msgTypes[14]
+	mi := &file_cairn_v1_state_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1300,7 +2197,7 @@ func (x *RelinquishRecord) String() string {
 func (*RelinquishRecord) ProtoMessage() {}
 
 func (x *RelinquishRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[14]
+	mi := &file_cairn_v1_state_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1313,7 +2210,7 @@ func (x *RelinquishRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelinquishRecord.ProtoReflect.Descriptor instead.
 func (*RelinquishRecord) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{14}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RelinquishRecord) GetIdentifier() string {
@@ -1336,14 +2233,14 @@ type AdoptRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Identifier    string                 `protobuf:"bytes,1,opt,name=identifier,proto3" json:"identifier,omitempty"`
 	Known         *KnownMapRow           `protobuf:"bytes,2,opt,name=known,proto3" json:"known,omitempty"`
-	Points        []*PointRow            `protobuf:"bytes,3,rep,name=points,proto3" json:"points,omitempty"`
+	Points        *PointsRow             `protobuf:"bytes,3,opt,name=points,proto3" json:"points,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AdoptRecord) Reset() {
 	*x = AdoptRecord{}
-	mi := &file_cairn_v1_state_proto_msgTypes[15]
+	mi := &file_cairn_v1_state_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1355,7 +2252,7 @@ func (x *AdoptRecord) String() string {
 func (*AdoptRecord) ProtoMessage() {}
 
 func (x *AdoptRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[15]
+	mi := &file_cairn_v1_state_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1368,7 +2265,7 @@ func (x *AdoptRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptRecord.ProtoReflect.Descriptor instead.
 func (*AdoptRecord) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{15}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AdoptRecord) GetIdentifier() string {
@@ -1385,7 +2282,7 @@ func (x *AdoptRecord) GetKnown() *KnownMapRow {
 	return nil
 }
 
-func (x *AdoptRecord) GetPoints() []*PointRow {
+func (x *AdoptRecord) GetPoints() *PointsRow {
 	if x != nil {
 		return x.Points
 	}
@@ -1405,7 +2302,7 @@ type EdgeRow struct {
 
 func (x *EdgeRow) Reset() {
 	*x = EdgeRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[16]
+	mi := &file_cairn_v1_state_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1417,7 +2314,7 @@ func (x *EdgeRow) String() string {
 func (*EdgeRow) ProtoMessage() {}
 
 func (x *EdgeRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[16]
+	mi := &file_cairn_v1_state_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1430,7 +2327,7 @@ func (x *EdgeRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EdgeRow.ProtoReflect.Descriptor instead.
 func (*EdgeRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{16}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *EdgeRow) GetTimeMs() int64 {
@@ -1478,7 +2375,7 @@ type CopyVersionRow struct {
 
 func (x *CopyVersionRow) Reset() {
 	*x = CopyVersionRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[17]
+	mi := &file_cairn_v1_state_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1490,7 +2387,7 @@ func (x *CopyVersionRow) String() string {
 func (*CopyVersionRow) ProtoMessage() {}
 
 func (x *CopyVersionRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[17]
+	mi := &file_cairn_v1_state_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1503,7 +2400,7 @@ func (x *CopyVersionRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyVersionRow.ProtoReflect.Descriptor instead.
 func (*CopyVersionRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{17}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CopyVersionRow) GetMember() string {
@@ -1535,7 +2432,7 @@ type UnionRow struct {
 
 func (x *UnionRow) Reset() {
 	*x = UnionRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[18]
+	mi := &file_cairn_v1_state_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1547,7 +2444,7 @@ func (x *UnionRow) String() string {
 func (*UnionRow) ProtoMessage() {}
 
 func (x *UnionRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[18]
+	mi := &file_cairn_v1_state_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1560,7 +2457,7 @@ func (x *UnionRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnionRow.ProtoReflect.Descriptor instead.
 func (*UnionRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{18}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *UnionRow) GetEdges() []*EdgeRow {
@@ -1617,7 +2514,7 @@ type JoinRecord struct {
 
 func (x *JoinRecord) Reset() {
 	*x = JoinRecord{}
-	mi := &file_cairn_v1_state_proto_msgTypes[19]
+	mi := &file_cairn_v1_state_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1629,7 +2526,7 @@ func (x *JoinRecord) String() string {
 func (*JoinRecord) ProtoMessage() {}
 
 func (x *JoinRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[19]
+	mi := &file_cairn_v1_state_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1642,7 +2539,7 @@ func (x *JoinRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRecord.ProtoReflect.Descriptor instead.
 func (*JoinRecord) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{19}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *JoinRecord) GetEdges() []*EdgeRow {
@@ -1670,7 +2567,7 @@ type KeyRow struct {
 
 func (x *KeyRow) Reset() {
 	*x = KeyRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[20]
+	mi := &file_cairn_v1_state_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1682,7 +2579,7 @@ func (x *KeyRow) String() string {
 func (*KeyRow) ProtoMessage() {}
 
 func (x *KeyRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[20]
+	mi := &file_cairn_v1_state_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1695,7 +2592,7 @@ func (x *KeyRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRow.ProtoReflect.Descriptor instead.
 func (*KeyRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{20}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *KeyRow) GetTimeMs() int64 {
@@ -1726,7 +2623,7 @@ type CopyRecord struct {
 	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
 	Version       uint64                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	Full          bool                   `protobuf:"varint,3,opt,name=full,proto3" json:"full,omitempty"`
-	Added         []*PointRow            `protobuf:"bytes,4,rep,name=added,proto3" json:"added,omitempty"`
+	Added         *PointsRow             `protobuf:"bytes,4,opt,name=added,proto3" json:"added,omitempty"`
 	Removed       []*KeyRow              `protobuf:"bytes,5,rep,name=removed,proto3" json:"removed,omitempty"`
 	Inexact       bool                   `protobuf:"varint,6,opt,name=inexact,proto3" json:"inexact,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1735,7 +2632,7 @@ type CopyRecord struct {
 
 func (x *CopyRecord) Reset() {
 	*x = CopyRecord{}
-	mi := &file_cairn_v1_state_proto_msgTypes[21]
+	mi := &file_cairn_v1_state_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +2644,7 @@ func (x *CopyRecord) String() string {
 func (*CopyRecord) ProtoMessage() {}
 
 func (x *CopyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[21]
+	mi := &file_cairn_v1_state_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +2657,7 @@ func (x *CopyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRecord.ProtoReflect.Descriptor instead.
 func (*CopyRecord) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{21}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CopyRecord) GetMember() string {
@@ -1784,7 +2681,7 @@ func (x *CopyRecord) GetFull() bool {
 	return false
 }
 
-func (x *CopyRecord) GetAdded() []*PointRow {
+func (x *CopyRecord) GetAdded() *PointsRow {
 	if x != nil {
 		return x.Added
 	}
@@ -1813,15 +2710,17 @@ type PartitionMeta struct {
 	NextOffset int64  `protobuf:"varint,1,opt,name=next_offset,json=nextOffset,proto3" json:"next_offset,omitempty"`
 	Epoch      uint32 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Last revision counter handed out.
-	Counter       uint64 `protobuf:"varint,3,opt,name=counter,proto3" json:"counter,omitempty"`
-	StreamMs      int64  `protobuf:"varint,4,opt,name=stream_ms,json=streamMs,proto3" json:"stream_ms,omitempty"`
+	Counter  uint64 `protobuf:"varint,3,opt,name=counter,proto3" json:"counter,omitempty"`
+	StreamMs int64  `protobuf:"varint,4,opt,name=stream_ms,json=streamMs,proto3" json:"stream_ms,omitempty"`
+	// Arrival of the newest record.
+	RecordMs      int64 `protobuf:"varint,5,opt,name=record_ms,json=recordMs,proto3" json:"record_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PartitionMeta) Reset() {
 	*x = PartitionMeta{}
-	mi := &file_cairn_v1_state_proto_msgTypes[22]
+	mi := &file_cairn_v1_state_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1833,7 +2732,7 @@ func (x *PartitionMeta) String() string {
 func (*PartitionMeta) ProtoMessage() {}
 
 func (x *PartitionMeta) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[22]
+	mi := &file_cairn_v1_state_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1846,7 +2745,7 @@ func (x *PartitionMeta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartitionMeta.ProtoReflect.Descriptor instead.
 func (*PartitionMeta) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{22}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *PartitionMeta) GetNextOffset() int64 {
@@ -1877,6 +2776,13 @@ func (x *PartitionMeta) GetStreamMs() int64 {
 	return 0
 }
 
+func (x *PartitionMeta) GetRecordMs() int64 {
+	if x != nil {
+		return x.RecordMs
+	}
+	return 0
+}
+
 // LinkRecord tells the partition of another identifier that it was seen with a
 // user. Topic touchpoints.raw, header cairn-type = "link".
 type LinkRecord struct {
@@ -1889,7 +2795,7 @@ type LinkRecord struct {
 
 func (x *LinkRecord) Reset() {
 	*x = LinkRecord{}
-	mi := &file_cairn_v1_state_proto_msgTypes[23]
+	mi := &file_cairn_v1_state_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1901,7 +2807,7 @@ func (x *LinkRecord) String() string {
 func (*LinkRecord) ProtoMessage() {}
 
 func (x *LinkRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[23]
+	mi := &file_cairn_v1_state_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1914,7 +2820,7 @@ func (x *LinkRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkRecord.ProtoReflect.Descriptor instead.
 func (*LinkRecord) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{23}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *LinkRecord) GetIdentifier() string {
@@ -1935,7 +2841,7 @@ var File_cairn_v1_state_proto protoreflect.FileDescriptor
 
 const file_cairn_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x14cairn/v1/state.proto\x12\bcairn.v1\x1a\x16cairn/v1/records.proto\"\xcf\x01\n" +
+	"\x14cairn/v1/state.proto\x12\bcairn.v1\x1a\x16cairn/v1/records.proto\"\xfd\x01\n" +
 	"\tDeviceRow\x12$\n" +
 	"\x05links\x18\x01 \x03(\v2\x0e.cairn.v1.LinkR\x05links\x12\x14\n" +
 	"\x05users\x18\x02 \x03(\tR\x05users\x12\x14\n" +
@@ -1943,9 +2849,14 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\x03map\x18\x04 \x03(\v2\x0e.cairn.v1.LinkR\x03map\x12\x16\n" +
 	"\x06frozen\x18\x05 \x01(\bR\x06frozen\x12\x18\n" +
 	"\areduced\x18\x06 \x01(\bR\areduced\x12\x1c\n" +
-	"\toversized\x18\a \x01(\bR\toversized\"!\n" +
+	"\toversized\x18\a \x01(\bR\toversized\x12,\n" +
+	"\x12evicted_through_ms\x18\b \x01(\x03R\x10evictedThroughMs\"x\n" +
 	"\aHashRow\x12\x16\n" +
-	"\x06hashes\x18\x01 \x03(\x06R\x06hashes\"6\n" +
+	"\x06hashes\x18\x01 \x03(\x06R\x06hashes\x12\x1d\n" +
+	"\n" +
+	"touched_ms\x18\x02 \x01(\x03R\ttouchedMs\x12\x1b\n" +
+	"\tlatest_ms\x18\x03 \x01(\x03R\blatestMs\x12\x19\n" +
+	"\btimer_ms\x18\x04 \x01(\x03R\atimerMs\"6\n" +
 	"\aVoidRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tminted_ms\x18\x02 \x01(\x03R\bmintedMs\"\x7f\n" +
@@ -1954,7 +2865,7 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\x06medium\x18\x02 \x01(\tR\x06medium\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x12\n" +
 	"\x04term\x18\x04 \x01(\tR\x04term\x12\x18\n" +
-	"\acontent\x18\x05 \x01(\tR\acontent\"\x99\x05\n" +
+	"\acontent\x18\x05 \x01(\tR\acontent\"\x85\a\n" +
 	"\n" +
 	"SessionRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
@@ -1982,29 +2893,52 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\aexit_ms\x18\x14 \x01(\x03R\x06exitMs\x12\x17\n" +
 	"\aexit_id\x18\x15 \x01(\tR\x06exitId\x12%\n" +
 	"\x0erevenue_micros\x18\x16 \x01(\x12R\rrevenueMicros\x12\x16\n" +
-	"\x06closed\x18\x17 \x01(\bR\x06closed\"\xb1\x03\n" +
+	"\x06closed\x18\x17 \x01(\bR\x06closed\x12\x16\n" +
+	"\x06device\x18\x18 \x01(\tR\x06device\x12\x14\n" +
+	"\x05pages\x18\x19 \x01(\x04R\x05pages\x12\x16\n" +
+	"\x06events\x18\x1a \x03(\x04R\x06events\x12#\n" +
+	"\rsentiment_sum\x18\x1b \x01(\x12R\fsentimentSum\x12'\n" +
+	"\x0fsentiment_count\x18\x1c \x01(\x04R\x0esentimentCount\x12\x1c\n" +
+	"\toversized\x18\x1d \x01(\bR\toversized\x12\x1d\n" +
+	"\n" +
+	"touched_ms\x18\x1e \x01(\x03R\ttouchedMs\x12\x19\n" +
+	"\btimer_ms\x18\x1f \x01(\x03R\atimerMs\"\x8c\x05\n" +
 	"\bPointRow\x12\x17\n" +
-	"\atime_ms\x18\x01 \x01(\x03R\x06timeMs\x12\x1d\n" +
+	"\atime_ms\x18\x01 \x01(\x12R\x06timeMs\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x02 \x01(\tR\tmessageId\x12\x1e\n" +
 	"\n" +
-	"identifier\x18\x03 \x01(\tR\n" +
+	"identifier\x18\x03 \x01(\rR\n" +
 	"identifier\x12\x18\n" +
 	"\amatches\x18\x04 \x01(\x04R\amatches\x12\x1a\n" +
 	"\bbusiness\x18\x05 \x01(\bR\bbusiness\x12\x12\n" +
 	"\x04live\x18\x06 \x01(\bR\x04live\x12%\n" +
 	"\x0erevenue_micros\x18\a \x01(\x12R\rrevenueMicros\x12\x1d\n" +
 	"\n" +
-	"session_id\x18\b \x01(\tR\tsessionId\x12\x18\n" +
-	"\achannel\x18\t \x01(\tR\achannel\x12'\n" +
+	"session_id\x18\b \x01(\rR\tsessionId\x12\x18\n" +
+	"\achannel\x18\t \x01(\rR\achannel\x12'\n" +
 	"\x0fcampaign_source\x18\n" +
-	" \x01(\tR\x0ecampaignSource\x12'\n" +
-	"\x0fcampaign_medium\x18\v \x01(\tR\x0ecampaignMedium\x12#\n" +
-	"\rcampaign_name\x18\f \x01(\tR\fcampaignName\x12\x14\n" +
+	" \x01(\rR\x0ecampaignSource\x12'\n" +
+	"\x0fcampaign_medium\x18\v \x01(\rR\x0ecampaignMedium\x12#\n" +
+	"\rcampaign_name\x18\f \x01(\rR\fcampaignName\x12\x14\n" +
 	"\x05fixed\x18\r \x01(\bR\x05fixed\x12\x16\n" +
-	"\x06member\x18\x0e \x01(\tR\x06member\"7\n" +
+	"\x06member\x18\x0e \x01(\rR\x06member\x12\x1a\n" +
+	"\btroubles\x18\x0f \x01(\x04R\btroubles\x12\x14\n" +
+	"\x05event\x18\x10 \x01(\rR\x05event\x12\x16\n" +
+	"\x06scored\x18\x11 \x01(\bR\x06scored\x12\x1c\n" +
+	"\tsentiment\x18\x12 \x01(\x11R\tsentiment\x12\x16\n" +
+	"\x06intent\x18\x13 \x01(\rR\x06intent\x12-\n" +
+	"\arepeats\x18\x14 \x03(\v2\x13.cairn.v1.RepeatRowR\arepeats\x12*\n" +
+	"\x06traits\x18\x15 \x03(\v2\x12.cairn.v1.TraitRowR\x06traits\"=\n" +
+	"\tRepeatRow\x12\x1a\n" +
+	"\bfriction\x18\x01 \x01(\rR\bfriction\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x06R\x05value\"6\n" +
+	"\bTraitRow\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\rR\x05index\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"Q\n" +
 	"\tPointsRow\x12*\n" +
-	"\x06points\x18\x01 \x03(\v2\x12.cairn.v1.PointRowR\x06points\"\xed\x01\n" +
+	"\x06points\x18\x01 \x03(\v2\x12.cairn.v1.PointRowR\x06points\x12\x18\n" +
+	"\astrings\x18\x02 \x03(\tR\astrings\"\xed\x01\n" +
 	"\aFoldRow\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\x05R\x05stage\x12\x1a\n" +
 	"\bsubstage\x18\x02 \x01(\x05R\bsubstage\x12\x1d\n" +
@@ -2017,27 +2951,32 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\x06recent\x18\b \x03(\v2\x13.cairn.v1.RecentRowR\x06recent\":\n" +
 	"\tRecentRow\x12\x12\n" +
 	"\x04rule\x18\x01 \x01(\x05R\x04rule\x12\x19\n" +
-	"\btimes_ms\x18\x02 \x03(\x03R\atimesMs\"\x97\x03\n" +
-	"\aBaseRow\x12%\n" +
-	"\x04fold\x18\x01 \x01(\v2\x11.cairn.v1.FoldRowR\x04fold\x12\x19\n" +
-	"\bstart_ms\x18\x02 \x01(\x03R\astartMs\x12\x15\n" +
-	"\x06end_ms\x18\x03 \x01(\x03R\x05endMs\x12\x1d\n" +
-	"\n" +
-	"through_ms\x18\x04 \x01(\x03R\tthroughMs\x12'\n" +
-	"\x0fthrough_message\x18\x05 \x01(\tR\x0ethroughMessage\x12-\n" +
-	"\x12through_identifier\x18\x06 \x01(\tR\x11throughIdentifier\x12 \n" +
-	"\vtouchpoints\x18\a \x01(\x04R\vtouchpoints\x12\x1a\n" +
-	"\bsessions\x18\b \x01(\x04R\bsessions\x12%\n" +
-	"\x0erevenue_micros\x18\t \x01(\x12R\rrevenueMicros\x12$\n" +
+	"\btimes_ms\x18\x02 \x03(\x03R\atimesMs\"\xef\x02\n" +
+	"\vStandingRow\x12%\n" +
+	"\x04fold\x18\x01 \x01(\v2\x11.cairn.v1.FoldRowR\x04fold\x12 \n" +
+	"\vtouchpoints\x18\x02 \x01(\x04R\vtouchpoints\x12\x1a\n" +
+	"\bbusiness\x18\x03 \x01(\x04R\bbusiness\x12\x1a\n" +
+	"\bsessions\x18\x04 \x01(\x04R\bsessions\x12%\n" +
+	"\x0erevenue_micros\x18\x05 \x01(\x12R\rrevenueMicros\x12#\n" +
+	"\rsentiment_sum\x18\x06 \x01(\x12R\fsentimentSum\x12'\n" +
+	"\x0fsentiment_count\x18\a \x01(\x04R\x0esentimentCount\x12#\n" +
+	"\rintent_millis\x18\b \x01(\x03R\fintentMillis\x12\x1f\n" +
+	"\vintent_step\x18\t \x01(\x12R\n" +
+	"intentStep\x12$\n" +
 	"\x04ends\x18\n" +
-	" \x03(\v2\x10.cairn.v1.EndRowR\x04ends\x12\x1a\n" +
-	"\bbusiness\x18\v \x01(\x04R\bbusiness\x12\x15\n" +
-	"\x06gap_ms\x18\f \x01(\x03R\x05gapMs\"?\n" +
+	" \x03(\v2\x10.cairn.v1.EndRowR\x04ends\"\xcb\x01\n" +
+	"\aBaseRow\x121\n" +
+	"\bstanding\x18\x01 \x01(\v2\x15.cairn.v1.StandingRowR\bstanding\x12\x19\n" +
+	"\bstart_ms\x18\x02 \x01(\x12R\astartMs\x12\x15\n" +
+	"\x06end_ms\x18\x03 \x01(\x12R\x05endMs\x12*\n" +
+	"\athrough\x18\x04 \x01(\v2\x10.cairn.v1.KeyRowR\athrough\x12\x15\n" +
+	"\x06gap_ms\x18\x05 \x01(\x03R\x05gapMs\x12\x18\n" +
+	"\apersona\x18\x06 \x01(\tR\apersona\"?\n" +
 	"\x06EndRow\x12\x1e\n" +
 	"\n" +
 	"identifier\x18\x01 \x01(\tR\n" +
 	"identifier\x12\x15\n" +
-	"\x06end_ms\x18\x02 \x01(\x03R\x05endMs\"\xea\x02\n" +
+	"\x06end_ms\x18\x02 \x01(\x03R\x05endMs\"\x89\x03\n" +
 	"\n" +
 	"JourneyRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
@@ -2052,9 +2991,67 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\tpublished\x18\n" +
 	" \x01(\x06R\tpublished\x12\x16\n" +
 	"\x06lapsed\x18\v \x01(\bR\x06lapsed\x12!\n" +
-	"\femitted_from\x18\f \x01(\rR\vemittedFrom\"?\n" +
+	"\femitted_from\x18\f \x01(\rR\vemittedFrom\x12\x1d\n" +
+	"\n" +
+	"touched_ms\x18\r \x01(\x03R\ttouchedMs\"y\n" +
 	"\vJourneysRow\x120\n" +
-	"\bjourneys\x18\x01 \x03(\v2\x14.cairn.v1.JourneyRowR\bjourneys\"E\n" +
+	"\bjourneys\x18\x01 \x03(\v2\x14.cairn.v1.JourneyRowR\bjourneys\x12\x1d\n" +
+	"\n" +
+	"touched_ms\x18\x02 \x01(\x03R\ttouchedMs\x12\x19\n" +
+	"\btimer_ms\x18\x03 \x01(\x03R\atimerMs\"J\n" +
+	"\fFrictionsRow\x12:\n" +
+	"\tfrictions\x18\x01 \x03(\v2\x1c.cairn.v1.EmittedFrictionRowR\tfrictions\"v\n" +
+	"\x12EmittedFrictionRow\x12\x1a\n" +
+	"\bfriction\x18\x01 \x01(\rR\bfriction\x120\n" +
+	"\n" +
+	"touchpoint\x18\x02 \x01(\v2\x10.cairn.v1.KeyRowR\n" +
+	"touchpoint\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\x06R\x04hash\"\xbc\x01\n" +
+	"\aPastRow\x12*\n" +
+	"\athrough\x18\x01 \x01(\v2\x10.cairn.v1.KeyRowR\athrough\x12\x1d\n" +
+	"\n" +
+	"evicted_ms\x18\x02 \x01(\x03R\tevictedMs\x124\n" +
+	"\tbehaviour\x18\x03 \x01(\v2\x16.cairn.v1.BehaviourRowR\tbehaviour\x120\n" +
+	"\btroubles\x18\x04 \x03(\v2\x14.cairn.v1.TroubleRowR\btroubles\"\xa9\x02\n" +
+	"\fBehaviourRow\x12\x16\n" +
+	"\x06traits\x18\x01 \x03(\tR\x06traits\x12\x16\n" +
+	"\x06events\x18\x02 \x03(\x04R\x06events\x12\x1a\n" +
+	"\bchannels\x18\x03 \x03(\x04R\bchannels\x12 \n" +
+	"\vtouchpoints\x18\x04 \x01(\x04R\vtouchpoints\x12\x1a\n" +
+	"\bsessions\x18\x05 \x01(\x04R\bsessions\x12\x1a\n" +
+	"\bjourneys\x18\x06 \x01(\x04R\bjourneys\x12%\n" +
+	"\x0erevenue_micros\x18\a \x01(\x12R\rrevenueMicros\x12#\n" +
+	"\rsentiment_sum\x18\b \x01(\x12R\fsentimentSum\x12'\n" +
+	"\x0fsentiment_count\x18\t \x01(\x04R\x0esentimentCount\"\xf3\x01\n" +
+	"\n" +
+	"TroubleRow\x12\x1a\n" +
+	"\bfriction\x18\x01 \x01(\rR\bfriction\x12(\n" +
+	"\x04open\x18\x02 \x01(\v2\x14.cairn.v1.EpisodeRowR\x04open\x12\x14\n" +
+	"\x05ended\x18\x03 \x01(\bR\x05ended\x12\x15\n" +
+	"\x06end_ms\x18\x04 \x01(\x12R\x05endMs\x12\x18\n" +
+	"\awithout\x18\x05 \x01(\bR\awithout\x12\x1d\n" +
+	"\n" +
+	"without_ms\x18\x06 \x01(\x12R\twithoutMs\x129\n" +
+	"\vrepetitions\x18\a \x03(\v2\x17.cairn.v1.RepetitionRowR\vrepetitions\"\x97\x02\n" +
+	"\n" +
+	"EpisodeRow\x120\n" +
+	"\n" +
+	"touchpoint\x18\x01 \x01(\v2\x10.cairn.v1.KeyRowR\n" +
+	"touchpoint\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x02 \x01(\tR\tsessionId\x12\x18\n" +
+	"\achannel\x18\x03 \x01(\tR\achannel\x12\x1d\n" +
+	"\n" +
+	"journey_id\x18\x04 \x01(\tR\tjourneyId\x12\x14\n" +
+	"\x05stage\x18\x05 \x01(\x05R\x05stage\x12\x1a\n" +
+	"\bsubstage\x18\x06 \x01(\x05R\bsubstage\x12\x18\n" +
+	"\apersona\x18\a \x01(\x05R\apersona\x12\x12\n" +
+	"\x04live\x18\b \x01(\bR\x04live\x12\x1f\n" +
+	"\vdeadline_ms\x18\t \x01(\x12R\n" +
+	"deadlineMs\"@\n" +
+	"\rRepetitionRow\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\x06R\x05value\x12\x19\n" +
+	"\btimes_ms\x18\x02 \x03(\x12R\atimesMs\"E\n" +
 	"\vKnownMapRow\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12 \n" +
 	"\x03map\x18\x02 \x03(\v2\x0e.cairn.v1.LinkR\x03map\"_\n" +
@@ -2062,13 +3059,13 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\n" +
 	"identifier\x18\x01 \x01(\tR\n" +
 	"identifier\x12+\n" +
-	"\x05known\x18\x02 \x01(\v2\x15.cairn.v1.KnownMapRowR\x05known\"\x86\x01\n" +
+	"\x05known\x18\x02 \x01(\v2\x15.cairn.v1.KnownMapRowR\x05known\"\x87\x01\n" +
 	"\vAdoptRecord\x12\x1e\n" +
 	"\n" +
 	"identifier\x18\x01 \x01(\tR\n" +
 	"identifier\x12+\n" +
-	"\x05known\x18\x02 \x01(\v2\x15.cairn.v1.KnownMapRowR\x05known\x12*\n" +
-	"\x06points\x18\x03 \x03(\v2\x12.cairn.v1.PointRowR\x06points\"\x85\x01\n" +
+	"\x05known\x18\x02 \x01(\v2\x15.cairn.v1.KnownMapRowR\x05known\x12+\n" +
+	"\x06points\x18\x03 \x01(\v2\x13.cairn.v1.PointsRowR\x06points\"\x85\x01\n" +
 	"\aEdgeRow\x12\x17\n" +
 	"\atime_ms\x18\x01 \x01(\x03R\x06timeMs\x12\x1d\n" +
 	"\n" +
@@ -2098,21 +3095,22 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"message_id\x18\x02 \x01(\tR\tmessageId\x12\x1e\n" +
 	"\n" +
 	"identifier\x18\x03 \x01(\tR\n" +
-	"identifier\"\xc2\x01\n" +
+	"identifier\"\xc3\x01\n" +
 	"\n" +
 	"CopyRecord\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12\x12\n" +
-	"\x04full\x18\x03 \x01(\bR\x04full\x12(\n" +
-	"\x05added\x18\x04 \x03(\v2\x12.cairn.v1.PointRowR\x05added\x12*\n" +
+	"\x04full\x18\x03 \x01(\bR\x04full\x12)\n" +
+	"\x05added\x18\x04 \x01(\v2\x13.cairn.v1.PointsRowR\x05added\x12*\n" +
 	"\aremoved\x18\x05 \x03(\v2\x10.cairn.v1.KeyRowR\aremoved\x12\x18\n" +
-	"\ainexact\x18\x06 \x01(\bR\ainexact\"}\n" +
+	"\ainexact\x18\x06 \x01(\bR\ainexact\"\x9a\x01\n" +
 	"\rPartitionMeta\x12\x1f\n" +
 	"\vnext_offset\x18\x01 \x01(\x03R\n" +
 	"nextOffset\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\rR\x05epoch\x12\x18\n" +
 	"\acounter\x18\x03 \x01(\x04R\acounter\x12\x1b\n" +
-	"\tstream_ms\x18\x04 \x01(\x03R\bstreamMs\"P\n" +
+	"\tstream_ms\x18\x04 \x01(\x03R\bstreamMs\x12\x1b\n" +
+	"\trecord_ms\x18\x05 \x01(\x03R\brecordMs\"P\n" +
 	"\n" +
 	"LinkRecord\x12\x1e\n" +
 	"\n" +
@@ -2132,61 +3130,83 @@ func file_cairn_v1_state_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_state_proto_rawDescData
 }
 
-var file_cairn_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_cairn_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_cairn_v1_state_proto_goTypes = []any{
-	(*DeviceRow)(nil),        // 0: cairn.v1.DeviceRow
-	(*HashRow)(nil),          // 1: cairn.v1.HashRow
-	(*VoidRow)(nil),          // 2: cairn.v1.VoidRow
-	(*CampaignRow)(nil),      // 3: cairn.v1.CampaignRow
-	(*SessionRow)(nil),       // 4: cairn.v1.SessionRow
-	(*PointRow)(nil),         // 5: cairn.v1.PointRow
-	(*PointsRow)(nil),        // 6: cairn.v1.PointsRow
-	(*FoldRow)(nil),          // 7: cairn.v1.FoldRow
-	(*RecentRow)(nil),        // 8: cairn.v1.RecentRow
-	(*BaseRow)(nil),          // 9: cairn.v1.BaseRow
-	(*EndRow)(nil),           // 10: cairn.v1.EndRow
-	(*JourneyRow)(nil),       // 11: cairn.v1.JourneyRow
-	(*JourneysRow)(nil),      // 12: cairn.v1.JourneysRow
-	(*KnownMapRow)(nil),      // 13: cairn.v1.KnownMapRow
-	(*RelinquishRecord)(nil), // 14: cairn.v1.RelinquishRecord
-	(*AdoptRecord)(nil),      // 15: cairn.v1.AdoptRecord
-	(*EdgeRow)(nil),          // 16: cairn.v1.EdgeRow
-	(*CopyVersionRow)(nil),   // 17: cairn.v1.CopyVersionRow
-	(*UnionRow)(nil),         // 18: cairn.v1.UnionRow
-	(*JoinRecord)(nil),       // 19: cairn.v1.JoinRecord
-	(*KeyRow)(nil),           // 20: cairn.v1.KeyRow
-	(*CopyRecord)(nil),       // 21: cairn.v1.CopyRecord
-	(*PartitionMeta)(nil),    // 22: cairn.v1.PartitionMeta
-	(*LinkRecord)(nil),       // 23: cairn.v1.LinkRecord
-	(*Link)(nil),             // 24: cairn.v1.Link
+	(*DeviceRow)(nil),          // 0: cairn.v1.DeviceRow
+	(*HashRow)(nil),            // 1: cairn.v1.HashRow
+	(*VoidRow)(nil),            // 2: cairn.v1.VoidRow
+	(*CampaignRow)(nil),        // 3: cairn.v1.CampaignRow
+	(*SessionRow)(nil),         // 4: cairn.v1.SessionRow
+	(*PointRow)(nil),           // 5: cairn.v1.PointRow
+	(*RepeatRow)(nil),          // 6: cairn.v1.RepeatRow
+	(*TraitRow)(nil),           // 7: cairn.v1.TraitRow
+	(*PointsRow)(nil),          // 8: cairn.v1.PointsRow
+	(*FoldRow)(nil),            // 9: cairn.v1.FoldRow
+	(*RecentRow)(nil),          // 10: cairn.v1.RecentRow
+	(*StandingRow)(nil),        // 11: cairn.v1.StandingRow
+	(*BaseRow)(nil),            // 12: cairn.v1.BaseRow
+	(*EndRow)(nil),             // 13: cairn.v1.EndRow
+	(*JourneyRow)(nil),         // 14: cairn.v1.JourneyRow
+	(*JourneysRow)(nil),        // 15: cairn.v1.JourneysRow
+	(*FrictionsRow)(nil),       // 16: cairn.v1.FrictionsRow
+	(*EmittedFrictionRow)(nil), // 17: cairn.v1.EmittedFrictionRow
+	(*PastRow)(nil),            // 18: cairn.v1.PastRow
+	(*BehaviourRow)(nil),       // 19: cairn.v1.BehaviourRow
+	(*TroubleRow)(nil),         // 20: cairn.v1.TroubleRow
+	(*EpisodeRow)(nil),         // 21: cairn.v1.EpisodeRow
+	(*RepetitionRow)(nil),      // 22: cairn.v1.RepetitionRow
+	(*KnownMapRow)(nil),        // 23: cairn.v1.KnownMapRow
+	(*RelinquishRecord)(nil),   // 24: cairn.v1.RelinquishRecord
+	(*AdoptRecord)(nil),        // 25: cairn.v1.AdoptRecord
+	(*EdgeRow)(nil),            // 26: cairn.v1.EdgeRow
+	(*CopyVersionRow)(nil),     // 27: cairn.v1.CopyVersionRow
+	(*UnionRow)(nil),           // 28: cairn.v1.UnionRow
+	(*JoinRecord)(nil),         // 29: cairn.v1.JoinRecord
+	(*KeyRow)(nil),             // 30: cairn.v1.KeyRow
+	(*CopyRecord)(nil),         // 31: cairn.v1.CopyRecord
+	(*PartitionMeta)(nil),      // 32: cairn.v1.PartitionMeta
+	(*LinkRecord)(nil),         // 33: cairn.v1.LinkRecord
+	(*Link)(nil),               // 34: cairn.v1.Link
 }
 var file_cairn_v1_state_proto_depIdxs = []int32{
-	24, // 0: cairn.v1.DeviceRow.links:type_name -> cairn.v1.Link
-	24, // 1: cairn.v1.DeviceRow.map:type_name -> cairn.v1.Link
+	34, // 0: cairn.v1.DeviceRow.links:type_name -> cairn.v1.Link
+	34, // 1: cairn.v1.DeviceRow.map:type_name -> cairn.v1.Link
 	2,  // 2: cairn.v1.SessionRow.absorbed:type_name -> cairn.v1.VoidRow
 	3,  // 3: cairn.v1.SessionRow.campaign:type_name -> cairn.v1.CampaignRow
-	5,  // 4: cairn.v1.PointsRow.points:type_name -> cairn.v1.PointRow
-	8,  // 5: cairn.v1.FoldRow.recent:type_name -> cairn.v1.RecentRow
-	7,  // 6: cairn.v1.BaseRow.fold:type_name -> cairn.v1.FoldRow
-	10, // 7: cairn.v1.BaseRow.ends:type_name -> cairn.v1.EndRow
-	2,  // 8: cairn.v1.JourneyRow.absorbed:type_name -> cairn.v1.VoidRow
-	9,  // 9: cairn.v1.JourneyRow.base:type_name -> cairn.v1.BaseRow
-	11, // 10: cairn.v1.JourneysRow.journeys:type_name -> cairn.v1.JourneyRow
-	24, // 11: cairn.v1.KnownMapRow.map:type_name -> cairn.v1.Link
-	13, // 12: cairn.v1.RelinquishRecord.known:type_name -> cairn.v1.KnownMapRow
-	13, // 13: cairn.v1.AdoptRecord.known:type_name -> cairn.v1.KnownMapRow
-	5,  // 14: cairn.v1.AdoptRecord.points:type_name -> cairn.v1.PointRow
-	16, // 15: cairn.v1.UnionRow.edges:type_name -> cairn.v1.EdgeRow
-	17, // 16: cairn.v1.UnionRow.copies:type_name -> cairn.v1.CopyVersionRow
-	16, // 17: cairn.v1.JoinRecord.edges:type_name -> cairn.v1.EdgeRow
-	5,  // 18: cairn.v1.CopyRecord.added:type_name -> cairn.v1.PointRow
-	20, // 19: cairn.v1.CopyRecord.removed:type_name -> cairn.v1.KeyRow
-	24, // 20: cairn.v1.LinkRecord.link:type_name -> cairn.v1.Link
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	6,  // 4: cairn.v1.PointRow.repeats:type_name -> cairn.v1.RepeatRow
+	7,  // 5: cairn.v1.PointRow.traits:type_name -> cairn.v1.TraitRow
+	5,  // 6: cairn.v1.PointsRow.points:type_name -> cairn.v1.PointRow
+	10, // 7: cairn.v1.FoldRow.recent:type_name -> cairn.v1.RecentRow
+	9,  // 8: cairn.v1.StandingRow.fold:type_name -> cairn.v1.FoldRow
+	13, // 9: cairn.v1.StandingRow.ends:type_name -> cairn.v1.EndRow
+	11, // 10: cairn.v1.BaseRow.standing:type_name -> cairn.v1.StandingRow
+	30, // 11: cairn.v1.BaseRow.through:type_name -> cairn.v1.KeyRow
+	2,  // 12: cairn.v1.JourneyRow.absorbed:type_name -> cairn.v1.VoidRow
+	12, // 13: cairn.v1.JourneyRow.base:type_name -> cairn.v1.BaseRow
+	14, // 14: cairn.v1.JourneysRow.journeys:type_name -> cairn.v1.JourneyRow
+	17, // 15: cairn.v1.FrictionsRow.frictions:type_name -> cairn.v1.EmittedFrictionRow
+	30, // 16: cairn.v1.EmittedFrictionRow.touchpoint:type_name -> cairn.v1.KeyRow
+	30, // 17: cairn.v1.PastRow.through:type_name -> cairn.v1.KeyRow
+	19, // 18: cairn.v1.PastRow.behaviour:type_name -> cairn.v1.BehaviourRow
+	20, // 19: cairn.v1.PastRow.troubles:type_name -> cairn.v1.TroubleRow
+	21, // 20: cairn.v1.TroubleRow.open:type_name -> cairn.v1.EpisodeRow
+	22, // 21: cairn.v1.TroubleRow.repetitions:type_name -> cairn.v1.RepetitionRow
+	30, // 22: cairn.v1.EpisodeRow.touchpoint:type_name -> cairn.v1.KeyRow
+	34, // 23: cairn.v1.KnownMapRow.map:type_name -> cairn.v1.Link
+	23, // 24: cairn.v1.RelinquishRecord.known:type_name -> cairn.v1.KnownMapRow
+	23, // 25: cairn.v1.AdoptRecord.known:type_name -> cairn.v1.KnownMapRow
+	8,  // 26: cairn.v1.AdoptRecord.points:type_name -> cairn.v1.PointsRow
+	26, // 27: cairn.v1.UnionRow.edges:type_name -> cairn.v1.EdgeRow
+	27, // 28: cairn.v1.UnionRow.copies:type_name -> cairn.v1.CopyVersionRow
+	26, // 29: cairn.v1.JoinRecord.edges:type_name -> cairn.v1.EdgeRow
+	8,  // 30: cairn.v1.CopyRecord.added:type_name -> cairn.v1.PointsRow
+	30, // 31: cairn.v1.CopyRecord.removed:type_name -> cairn.v1.KeyRow
+	34, // 32: cairn.v1.LinkRecord.link:type_name -> cairn.v1.Link
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_state_proto_init() }
@@ -2201,7 +3221,7 @@ func file_cairn_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_state_proto_rawDesc), len(file_cairn_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -55,7 +55,7 @@ func run(ctx context.Context, root, module, out string, files []string) error {
 		req.ProtoFile = append(req.ProtoFile, protodesc.ToFileDescriptorProto(f))
 	}
 	for name, extra := range plugins() {
-		req.Parameter = proto.String("module=" + module + extra)
+		req.Parameter = new("module=" + module + extra)
 		if err := generate(ctx, name, req, out); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}

@@ -1,0 +1,175 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/zap"
+)
+
+// DefaultStateCache is the memory for blocks of state of a step, in bytes.
+const DefaultStateCache = 64 << 20
+
+// MinStateCache is the least memory that a step is given for that, in bytes.
+const MinStateCache = 4 << 20
+
+// database holds the state of a step's partitions on disk. One is shared by all
+// of them, so that memory, files and goroutines do not grow with their number.
+type database struct {
+	db   *pebble.DB
+	lock *pebble.Lock
+	dir  string
+	log  *zap.Logger
+
+	// open is held for reading by whoever measures, so that it does not do so on a
+	// closed database. The partitions' stores are closed before by the step.
+	open    sync.RWMutex
+	closed  bool        // guarded by open
+	damaged atomic.Bool // what is read is not what was written
+}
+
+// openDatabase opens the database in dir, making it if need be. One that is
+// damaged is removed: everything in it is in the changelog, too.
+func openDatabase(dir string, cache int64, log *zap.Logger) (*database, error) {
+	d, err := tryDatabase(dir, cache, log)
+	if err == nil || !damage(err) {
+		return d, err
+	}
+	log.Warn("the state on disk is damaged: removing it, the changelog restores it", zap.String("folder", dir), zap.Error(err))
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, fmt.Errorf("remove the damaged state: %w", err)
+	}
+	return tryDatabase(dir, cache, log)
+}
+
+// errStateInUse says that another process has the state folder.
+var errStateInUse = errors.New("the state folder is in use by another process: give each sessionizer a data folder of its own")
+
+// damage tells what is wrong with the files from what is wrong around them: a
+// folder that is in use or may not be written is no reason to remove it.
+func damage(err error) bool {
+	for _, around := range []error{
+		errStateInUse, fs.ErrPermission, syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EIO,
+	} {
+		if errors.Is(err, around) {
+			return false
+		}
+	}
+	return true
+}
+
+func tryDatabase(dir string, cache int64, log *zap.Logger) (_ *database, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the state folder: %w", err)
+	}
+	d := &database{dir: dir, log: log}
+	if d.lock, err = pebble.LockDirectory(dir, vfs.Default); err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("open the state folder %s: %w", dir, err)
+		}
+		return nil, fmt.Errorf("%s: %w", dir, errStateInUse)
+	}
+	o := databaseOptions(cache)
+	o.Lock, o.Logger = d.lock, databaseLog{log}
+	o.EventListener = &pebble.EventListener{
+		BackgroundError: func(err error) { d.check(err) },
+		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			d.check(pebble.ErrCorruption)
+			log.Error("state is damaged", zap.String("file", i.Path))
+		},
+	}
+	blocks := pebble.NewCache(o.CacheSize)
+	defer blocks.Unref() // the database holds it
+	o.Cache = blocks
+	if d.db, err = pebble.Open(dir, o); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the state in %s: %w", dir, err), d.lock.Close())
+	}
+	return d, nil
+}
+
+// databaseOptions bound what the database takes: the cache holds blocks and
+// memtables, a table on disk that is open costs some kilobytes.
+func databaseOptions(cache int64) *pebble.Options {
+	if cache <= 0 {
+		cache = DefaultStateCache
+	}
+	cache = max(cache, MinStateCache)
+	o := &pebble.Options{
+		Comparer:           rowComparer(),
+		FormatMajorVersion: pebble.FormatNewest,
+		CacheSize:          cache,
+		// Of one memtable that is written and one that is flushed.
+		MemTableSize:                uint64(min(cache/4, 16<<20)),
+		MemTableStopWritesThreshold: 2,
+		MaxOpenFiles:                256,
+		L0CompactionThreshold:       2,
+		L0StopWritesThreshold:       20,
+		LBaseMaxBytes:               64 << 20,
+		// A crash loses the memtables, which the changelog gives back: that is less
+		// than a second's restore, and saves writing everything twice.
+		DisableWAL:                 true,
+		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 2 },
+	}
+	o.TargetFileSizes[0] = 4 << 20
+	o.Levels[0].BlockSize = 8 << 10
+	o.Levels[0].IndexBlockSize = 64 << 10
+	o.Levels[0].FilterPolicy = bloom.FilterPolicy(10)
+	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
+	return o
+}
+
+// check passes an error on and remembers if it says that the files are damaged.
+func (d *database) check(err error) error {
+	if err != nil && pebble.IsCorruptionError(err) {
+		d.damaged.Store(true)
+	}
+	return err
+}
+
+// close writes what is in memory and gives the folder back. A damaged database is
+// removed, so that the next start restores it. The stores must be closed before.
+func (d *database) close() error {
+	d.open.Lock()
+	defer d.open.Unlock()
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	var errs []error
+	if !d.damaged.Load() {
+		errs = append(errs, d.check(d.db.Flush()))
+	}
+	if d.damaged.Load() {
+		errs = nil // its end is no news
+	}
+	errs = append(errs, d.db.Close())
+	if d.damaged.Load() {
+		d.log.Warn("the state on disk is damaged: removing it, the changelog restores it", zap.String("folder", d.dir))
+		errs = append(errs[:0], os.RemoveAll(d.dir))
+	}
+	return errors.Join(append(errs, d.lock.Close())...)
+}
+
+// databaseLog passes Pebble's complaints on.
+type databaseLog struct{ log *zap.Logger }
+
+// Infof implements pebble.Logger: what it does all day is of no use to an operator.
+func (l databaseLog) Infof(string, ...any) {}
+
+// Errorf implements pebble.Logger.
+func (l databaseLog) Errorf(format string, args ...any) {
+	l.log.Error("state database", zap.String("text", fmt.Sprintf(format, args...)))
+}
+
+// Fatalf implements pebble.Logger: it must not return.
+func (l databaseLog) Fatalf(format string, args ...any) {
+	l.log.Fatal("state database", zap.String("text", fmt.Sprintf(format, args...)))
+}

@@ -1,0 +1,103 @@
+package stream
+
+import (
+	"bytes"
+
+	"github.com/google/btree"
+)
+
+// overlay is what the open transaction has changed, in key order, so that a scan
+// costs what it matches and not what the transaction holds.
+type overlay struct {
+	rows *btree.BTreeG[Change]
+	keys []byte // the end of it takes further keys; those in it are in use
+}
+
+// keyChunk is how much memory for keys is taken at a time, in bytes.
+const keyChunk = 16 << 10
+
+func newOverlay() overlay {
+	less := func(a, b Change) bool { return bytes.Compare(a.Key, b.Key) < 0 }
+	return overlay{rows: btree.NewWithFreeListG(32, less, btree.NewFreeListG[Change](256))}
+}
+
+func (o *overlay) get(key []byte) (Change, bool) {
+	if o.rows.Len() == 0 {
+		return Change{}, false
+	}
+	return o.rows.Get(Change{Key: key})
+}
+
+// put notes a change. It keeps value, and a copy of key.
+func (o *overlay) put(key, value []byte) {
+	if len(key) > cap(o.keys)-len(o.keys) {
+		o.keys = make([]byte, 0, max(keyChunk, len(key)))
+	}
+	n := len(o.keys)
+	o.keys = append(o.keys, key...)
+	o.rows.ReplaceOrInsert(Change{o.keys[n:len(o.keys):len(o.keys)], value})
+}
+
+// list is all changes by key.
+func (o *overlay) list() []Change {
+	out := make([]Change, 0, o.rows.Len())
+	o.rows.Ascend(func(c Change) bool {
+		out = append(out, c)
+		return true
+	})
+	return out
+}
+
+// clear forgets the changes. Their memory stays valid for who still uses it.
+func (o *overlay) clear() {
+	o.rows.Clear(true)
+	o.keys = nil
+}
+
+// cursor walks a range of the overlay. It fetches a few rows at a time, so it is
+// as cheap to leave early as to begin, and the overlay may be written meanwhile.
+type cursor struct {
+	rows *btree.BTreeG[Change]
+	from []byte // where the next fetch begins
+	to   []byte // nil: no end
+	next []Change
+	end  bool // the fetch before was the last
+}
+
+// cursorChunk is how many rows a cursor fetches at a time.
+const cursorChunk = 16
+
+func (o *overlay) cursor(from, to []byte) cursor {
+	return cursor{rows: o.rows, from: from, to: to, end: o.rows.Len() == 0}
+}
+
+// peek is the next change, or false at the end.
+func (c *cursor) peek() (Change, bool) {
+	if len(c.next) == 0 && !c.end {
+		c.fetch()
+	}
+	if len(c.next) == 0 {
+		return Change{}, false
+	}
+	return c.next[0], true
+}
+
+// skip goes on behind what peek has returned.
+func (c *cursor) skip() { c.next = c.next[1:] }
+
+func (c *cursor) fetch() {
+	c.next = nil
+	c.end = true
+	c.rows.AscendGreaterOrEqual(Change{Key: c.from}, func(row Change) bool {
+		if c.to != nil && bytes.Compare(row.Key, c.to) >= 0 {
+			return false
+		}
+		c.next = append(c.next, row)
+		c.end = len(c.next) < cursorChunk
+		return c.end
+	})
+	if !c.end {
+		last := c.next[len(c.next)-1].Key
+		c.from = append(append(make([]byte, 0, len(last)+1), last...), 0)
+	}
+}

@@ -1,0 +1,116 @@
+package wire
+
+import (
+	"fmt"
+
+	"github.com/cairnhq/cairn/pkg/journey"
+	"github.com/cairnhq/cairn/pkg/wire/wirepb"
+)
+
+// EncodePoints is a row of points, sorted by key.
+func EncodePoints(list []journey.Point) []byte { return marshalRow(points(list)) }
+
+// DecodePoints is the reverse of EncodePoints. The points alias b.
+func DecodePoints(b []byte) ([]journey.Point, error) {
+	var r wirepb.PointsRow
+	if err := unmarshalRow(b, &r); err != nil {
+		return nil, err
+	}
+	return fromPoints(&r)
+}
+
+// texts are the strings of a row of points. They are few and repeat in runs, so
+// looking through them from the end beats a map.
+type texts []string
+
+func (t *texts) number(s string) uint32 {
+	if s == "" {
+		return 0
+	}
+	for i := len(*t) - 1; i >= max(0, len(*t)-16); i-- {
+		if (*t)[i] == s {
+			return uint32(i + 1)
+		}
+	}
+	*t = append(*t, s)
+	return uint32(len(*t))
+}
+
+func points(list []journey.Point) *wirepb.PointsRow {
+	if len(list) == 0 {
+		return nil
+	}
+	var known texts
+	out := &wirepb.PointsRow{Points: make([]*wirepb.PointRow, len(list))}
+	rows := make([]wirepb.PointRow, len(list))
+	for i := range list {
+		p := &list[i]
+		rows[i] = wirepb.PointRow{
+			TimeMs: p.Time, MessageId: p.MessageID, Identifier: known.number(p.Identifier), Matches: p.Matches, Troubles: p.Troubles,
+			Fixed: p.Fixed, Business: p.Business, Live: p.Live, RevenueMicros: p.RevenueMicros,
+			SessionId: known.number(p.SessionID), Channel: known.number(p.Channel),
+			CampaignSource: known.number(p.Campaign.Source), CampaignMedium: known.number(p.Campaign.Medium),
+			CampaignName: known.number(p.Campaign.Name), Member: known.number(p.Member),
+			Event: uint32(p.Event), Scored: p.Scored, Sentiment: int32(p.Sentiment), Intent: uint32(p.Intent),
+		}
+		if p.Rare != nil {
+			rare(&rows[i], p.Rare)
+		}
+		out.Points[i] = &rows[i]
+	}
+	out.Strings = known
+	return out
+}
+
+func rare(row *wirepb.PointRow, r *journey.Rare) {
+	for _, v := range r.Repeats {
+		row.Repeats = append(row.Repeats, &wirepb.RepeatRow{Friction: uint32(v.Friction), Value: v.Value})
+	}
+	for _, t := range r.Traits {
+		row.Traits = append(row.Traits, &wirepb.TraitRow{Index: uint32(t.Index), Value: t.Value})
+	}
+}
+
+// fromPoints is the reverse of points.
+func fromPoints(r *wirepb.PointsRow) ([]journey.Point, error) {
+	if r == nil {
+		return nil, nil
+	}
+	var bad error
+	text := func(n uint32) string {
+		if n == 0 {
+			return ""
+		}
+		if int(n) > len(r.Strings) {
+			bad = fmt.Errorf("points: there is no string %d, there are %d", n, len(r.Strings))
+			return ""
+		}
+		return r.Strings[n-1]
+	}
+	out := make([]journey.Point, len(r.Points))
+	for i, p := range r.Points {
+		out[i] = journey.Point{
+			OrderKey: journey.OrderKey{Time: p.TimeMs, MessageID: p.MessageId, Identifier: text(p.Identifier)},
+			Matches:  p.Matches, Troubles: p.Troubles, Fixed: p.Fixed, Business: p.Business, Live: p.Live,
+			RevenueMicros: p.RevenueMicros, SessionID: text(p.SessionId), Channel: text(p.Channel),
+			Campaign: journey.Campaign{Source: text(p.CampaignSource), Medium: text(p.CampaignMedium), Name: text(p.CampaignName)},
+			Member:   text(p.Member), Event: uint8(p.Event), Scored: p.Scored, Sentiment: int16(p.Sentiment), Intent: int32(p.Intent),
+			Rare: fromRare(p),
+		}
+	}
+	return out, bad
+}
+
+func fromRare(p *wirepb.PointRow) *journey.Rare {
+	if len(p.Repeats)+len(p.Traits) == 0 {
+		return nil
+	}
+	r := &journey.Rare{}
+	for _, v := range p.Repeats {
+		r.Repeats = append(r.Repeats, journey.Repeat{Friction: uint8(v.Friction), Value: v.Value})
+	}
+	for _, t := range p.Traits {
+		r.Traits = append(r.Traits, journey.Trait{Index: int(t.Index), Value: t.Value})
+	}
+	return r
+}
