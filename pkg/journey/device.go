@@ -45,6 +45,7 @@ type DeviceChanges struct {
 	Hashes    []*HashChunk // changed rows
 	Forgotten []*HashChunk // rows that are no more
 	Timers    []int64      // times at which to call Tick
+	Open      int          // by how many the open sessions have become more
 	Links     bool         // Ownership, Oversized or EvictedThrough changed in any way
 	Ownership bool         // Ownership.Map or Frozen changed
 	Named     []string     // profiles that any map since the last call named, sorted: tell them Known
@@ -57,7 +58,10 @@ type Void struct {
 }
 
 // Restore adds stored rows to a fresh state.
-func (d *Device) Restore(s *Session) { d.sessions = append(d.sessions, s) }
+func (d *Device) Restore(s *Session) {
+	s.open = !s.Closed
+	d.sessions = append(d.sessions, s)
+}
 
 // RestoreHashes adds a stored row of hashes to a fresh state.
 func (d *Device) RestoreHashes(c *HashChunk) { d.seen.chunks = append(d.seen.chunks, c) }
@@ -160,7 +164,9 @@ func (d *Device) addSession(t *Touchpoint, m *Model) *Session {
 		d.changes.Dropped = append(d.changes.Dropped, was)
 	}
 	for _, o := range absorbed {
-		o.changed, o.rearmed = false, false
+		if o.changed, o.rearmed = false, false; o.open {
+			d.changes.Open--
+		}
 		d.changes.Dropped = append(d.changes.Dropped, o.Start)
 		// What had merged into it is voided again, so that each id names the final
 		// survivor and readers resolve in one step.
@@ -248,6 +254,13 @@ func (d *Device) TakeChanges(m *Model) DeviceChanges {
 		if s.changed {
 			s.changed, s.rearmed = false, false
 			c.Sessions = append(c.Sessions, s)
+			if open := !s.Closed; open != s.open {
+				if s.open = open; open {
+					c.Open++
+				} else {
+					c.Open--
+				}
+			}
 			s.Timer = c.arm(s.Timer, s.due(m))
 		}
 	}

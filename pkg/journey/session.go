@@ -53,6 +53,7 @@ type Session struct {
 
 	changed bool // since the device's changes were last taken
 	rearmed bool // only its timer was
+	open    bool // when they were
 }
 
 // EventCount is how often an event occurred.

@@ -93,13 +93,21 @@ func (s *Step) drop(p int32) error {
 		}
 	}
 	if part, ok := s.parts[p]; ok {
-		if err := part.state.store.Close(); err != nil {
-			s.log.Error("store did not close", zap.Int32("partition", p), zap.Error(err))
-		}
+		s.leave(part)
 		delete(s.parts, p)
 		s.met.forget(p)
 	}
 	return nil
+}
+
+// leave lets go of a partition's task and state.
+func (s *Step) leave(p *part) {
+	if l, ok := p.task.(Leaver); ok {
+		l.Leave()
+	}
+	if err := p.state.store.Close(); err != nil {
+		s.log.Error("store did not close", zap.Int32("partition", p.id), zap.Error(err))
+	}
 }
 
 // awaitRestore waits for a cancelled restore, installing others that end meanwhile.

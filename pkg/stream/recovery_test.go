@@ -76,7 +76,7 @@ func (b *bench) warned(words string) bool {
 func (b *bench) changelog() float64 {
 	b.t.Helper()
 	topic := "ns." + stream.TopicDeviceChangelog
-	cl, err := stream.NewClient(b.c, "count", nil, nil, kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	cl, err := stream.NewClient(b.c, "count", nil, nil, kgo.FetchMaxWait(100*time.Millisecond), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	require.NoError(b.t, err)
 	defer cl.Close()
 	ends, err := stream.DataEnds(b.t.Context(), b.cl, topic)
@@ -167,6 +167,14 @@ func TestStateThatMissedTooMuch(t *testing.T) {
 	require.Equal(t, all, b.metric(replayed))
 	require.True(t, b.warned("the changelog may have forgotten what was deleted since"))
 
+	b.edit(func(s stream.Store) error { return s.Apply(nil, s.Progress().Next, 1) })
+	stop := b.start(false)
+	require.Eventually(t, func() bool { return b.metric("cairn_step_restore_progress") == 3 }, 20*time.Second, 10*time.Millisecond)
+	require.NoError(t, stop())
+	b.edit(func(s stream.Store) error {
+		require.WithinDuration(t, time.Now(), time.UnixMilli(s.Progress().Asof), time.Minute, "it is known to be complete now")
+		return nil
+	})
 	b.edit(func(s stream.Store) error { return s.Apply(nil, s.Progress().Next, 1) })
 	b.round(100)
 	require.Zero(t, b.metric(replayed), "nothing has happened since: age does not matter")

@@ -63,6 +63,10 @@ const (
 	// End must not be cancelled (that leaves the client in an invalid state), so
 	// beyond it the step gives up and its process restarts it with a fresh client.
 	endTimeout = 30 * time.Second
+	// fetchWait is how long a broker may hold a fetch when it has nothing. A partition
+	// whose state has just become complete is fetched only with the next one: the
+	// client's default of 5 s would be how long it stands still after a rebalance.
+	fetchWait = 500 * time.Millisecond
 	// idleFor is how long a partition must deliver nothing to be caught up.
 	idleFor = time.Second
 	// tickEvery is how often tasks are asked whether time makes something due.
@@ -134,6 +138,7 @@ func NewStep(o StepOptions) (*Step, error) {
 		kgo.ProducerBatchMaxBytes(MaxRecordBytes),
 		kgo.MaxBufferedRecords(200_000),
 		kgo.FetchMaxPartitionBytes(8<<20),
+		kgo.FetchMaxWait(fetchWait),
 		kgo.OnPartitionsAssigned(s.onAssigned),
 		kgo.OnPartitionsRevoked(s.onRevoked),
 		kgo.OnPartitionsLost(s.onRevoked),
@@ -204,9 +209,7 @@ func (s *Step) close() {
 		s.discard(<-s.done)
 	}
 	for _, p := range s.parts {
-		if err := p.state.store.Close(); err != nil {
-			s.log.Error("store did not close", zap.Int32("partition", p.id), zap.Error(err))
-		}
+		s.leave(p)
 	}
 	s.sess.Close()
 	s.reg.unregisterAll()

@@ -226,7 +226,7 @@ func (b *bench) wrong() string {
 	}
 	got := map[string]int{}
 	if len(from) > 0 {
-		cl, err := stream.NewClient(b.c, "reader", nil, nil, kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		cl, err := stream.NewClient(b.c, "reader", nil, nil, kgo.FetchMaxWait(100*time.Millisecond), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 			kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"ns." + stream.TopicSessions: from}))
 		require.NoError(b.t, err)
 		defer cl.Close()

@@ -31,6 +31,11 @@ type Task interface {
 	Rollback()
 }
 
+// Leaver is a Task that wants to know when its partition goes to somebody else.
+type Leaver interface {
+	Leave()
+}
+
 // Clock is the time as a task sees it. It decides when a status is published,
 // never what it is in the end.
 type Clock struct {

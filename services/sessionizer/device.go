@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
 
 	"github.com/cairnhq/cairn/pkg/enrich"
 	"github.com/cairnhq/cairn/pkg/journey"
@@ -37,6 +38,8 @@ type deviceTask struct {
 	dirty   []*deviceEntry // in the order of their first change
 	quality *qualityBook
 	timers  timers
+	open    openings
+	opened  int // sessions, since the last flush
 	raw     wire.Raw
 	pb      wirepb.Touchpoint
 	tally   tally // of the open transaction
@@ -60,7 +63,10 @@ func newDeviceTask(o *Options, met *metrics, partition int32, count int, state *
 	if t.modelKnown, err = holdModel(state, o.Model.Name); err != nil {
 		return nil, err
 	}
-	t.timers, err = newTimers(state)
+	if t.timers, err = newTimers(state); err != nil {
+		return nil, err
+	}
+	t.open, err = newOpenings(state)
 	return t, err
 }
 
@@ -316,6 +322,8 @@ func (t *deviceTask) Flush(_ stream.Clock, out stream.Output) error {
 		t.flushDevice(d, out)
 	}
 	t.dirty = t.dirty[:0]
+	t.open.add(t.opened)
+	t.opened = 0
 	t.quality.flush(t.topics.quality, out)
 	if !t.modelKnown {
 		t.state.Put([]byte{tableModel}, []byte(t.o.Model.Name))
@@ -347,6 +355,7 @@ func (t *deviceTask) flushDevice(d *deviceEntry, out stream.Output) {
 	for _, h := range c.Hashes {
 		t.state.Put(hashesKey(prefix, h), wire.EncodeHashes(h))
 	}
+	t.opened += c.Open
 	for _, at := range c.Timers {
 		t.timers.add(at, d.Identifier)
 	}
@@ -365,7 +374,7 @@ func (t *deviceTask) flushDevice(d *deviceEntry, out stream.Output) {
 
 // Committed implements stream.Task.
 func (t *deviceTask) Committed() {
-	t.met.device(&t.tally)
+	t.met.device(&t.tally, t.partition, t.open.n)
 	t.tally = newTally()
 	t.devices.committed()
 }
@@ -377,4 +386,11 @@ func (t *deviceTask) Rollback() {
 	t.tally = newTally()
 	t.timers.next = 0 // to be looked up again
 	t.quality.reset()
+	t.opened = 0
+	if err := t.open.load(); err != nil { // a metric: not worth stopping for
+		t.o.Log.Warn("the number of open sessions is unknown", zap.Int32("partition", t.partition), zap.Error(err))
+	}
 }
+
+// Leave implements stream.Leaver.
+func (t *deviceTask) Leave() { t.met.open.DeleteLabelValues(strconv.Itoa(int(t.partition))) }

@@ -16,6 +16,7 @@ import (
 const (
 	tableDevice  = 'd'
 	tableProfile = 'p'
+	tableOpen    = 'o'
 	tableQuality = 'q'
 	tableTimer   = 't'
 )

@@ -2,6 +2,7 @@ package sessionizer
 
 import (
 	"math"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +15,7 @@ type metrics struct {
 	transitions prometheus.Counter
 	frictions   prometheus.Counter
 	adopted     prometheus.Counter
+	open        *prometheus.GaugeVec
 	age         prometheus.Histogram
 }
 
@@ -35,6 +37,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		adopted: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "cairn_sessionizer_adopted_points_total", Help: "Points that moved to another profile's home, because an identifier was linked.",
 		}),
+		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "cairn_sessionizer_open_sessions", Help: "Sessions whose inactivity gap has not passed yet.",
+		}, []string{"partition"}),
 		age: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "cairn_sessionizer_commit_age_seconds",
 			Help:    "From the arrival of the oldest touchpoint of a transaction to its commit in the profile step.",
@@ -45,7 +50,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		m.outcomes.WithLabelValues(o)
 	}
 	if reg != nil {
-		reg.MustRegister(m.accepted, m.outcomes, m.transitions, m.frictions, m.adopted, m.age)
+		reg.MustRegister(m.accepted, m.outcomes, m.transitions, m.frictions, m.adopted, m.open, m.age)
 	}
 	return m
 }
@@ -64,7 +69,8 @@ func (t *tally) accepted(copied bool) {
 	}
 }
 
-func (m *metrics) device(t *tally) {
+func (m *metrics) device(t *tally, partition int32, open int64) {
+	m.open.WithLabelValues(strconv.Itoa(int(partition))).Set(float64(open))
 	m.accepted.Add(float64(t.acceptedN))
 	for outcome, n := range map[string]uint64{
 		"touchpoint": t.touchpoints, "duplicate": t.duplicates, "rejected": t.rejected, "late": t.late, "rekeyed": t.rekeyed,

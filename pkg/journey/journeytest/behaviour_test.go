@@ -152,3 +152,9 @@ func TestSessionRow(t *testing.T) {
 		"A d1 00:00 ads..web device=mobile campaign=spring landing=/early exit=/late pages=4 ad_click=1 other=1 rage_click=1",
 	}, got.Lines("visits"))
 }
+
+func TestTransitionIsOfItsTouchpointsChannel(t *testing.T) {
+	log := []journey.Touchpoint{a(0, "ad_click"), with(a(1, "cart_viewed"), func(t *journey.Touchpoint) { t.Channel = "app" }), a(2, "page")}
+	got := journeytest.Batch(journeytest.FullModel(), log, journeytest.Base).Transitions
+	require.Equal(t, [2]string{"web", "app"}, [2]string{got[0].Channel, got[1].Channel})
+}
