@@ -16,6 +16,12 @@ PURE := ./pkg/journey/... ./pkg/wire/... ./pkg/model/... ./pkg/enrich/... ./sche
 PEERS  ?= ../shared/peers
 EVENTS ?= 1000000
 
+# Random cases of each property: in "make test" of the packages without a goroutine, and in "make nightly" of all.
+CHECKS         ?= 500
+NIGHTLY_CHECKS ?= 10000
+# How long "make nightly" runs each fuzz target.
+FUZZTIME ?= 1m
+
 # More flags for "go test", as in: make test GOTESTFLAGS='-run Late -v'
 GOTESTFLAGS ?=
 TIMEOUT     ?= 12m
@@ -58,9 +64,26 @@ test: deps ## run all tests, the race detector on where there are goroutines; li
 	others=$$(go list ./... | grep -vxF "$$(tr ' ' '\n' <<<"$$pure")" | paste -sd' ')
 	status=0
 	export CAIRN_TEST_SKIPS=$(SKIPS)
-	go test -timeout $(TIMEOUT) $(GOTESTFLAGS) $$pure || status=1
+	RAPID_CHECKS=$(CHECKS) go test -timeout $(TIMEOUT) $(GOTESTFLAGS) $$pure || status=1
 	go test -timeout $(TIMEOUT) $(RACE) $(GOTESTFLAGS) $$others || status=1
 	if [[ -s $(SKIPS) ]]; then echo 'skipped tests:'; sed 's/^/  /' $(SKIPS); fi
+	exit $$status
+
+# What takes too long for every run: the properties on many more histories, then each fuzz target for a while. A
+# counterexample stays in testdata, where every later "make test" tries it again.
+.PHONY: nightly
+nightly: deps ## run the property tests on 10,000 cases each, and each fuzz target for a minute
+	status=0
+	for package in $$(go list -f '{{if .TestGoFiles}}{{.ImportPath}} {{.Dir}}{{else if .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}' ./... | tr ' ' ':'); do
+		name=$${package%%:*} dir=$${package#*:}
+		if grep -qs 'rapid\.Check' "$$dir"/*_test.go; then
+			RAPID_CHECKS=$(NIGHTLY_CHECKS) go test -count 1 -timeout 2h $(GOTESTFLAGS) "$$name" || status=1
+		fi
+		for target in $$(grep -hos '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go | cut -d' ' -f2); do
+			echo "fuzz $$name $$target"
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$name" || status=1
+		done
+	done
 	exit $$status
 
 .PHONY: check
@@ -72,6 +95,10 @@ check: $(WEB)/node_modules/.package-lock.json ## format, vet, staticcheck, tidy 
 	echo 'go.mod'; go mod tidy -diff
 	echo 'web'; npm --prefix $(WEB) run --silent check
 	echo 'generated files'; deployments/local/generated-clean
+
+.PHONY: lint
+lint: ## run golangci-lint alone; other arguments: deployments/local/golangci-lint fmt, run --fix ...
+	@deployments/local/golangci-lint run
 
 .PHONY: generate
 generate: $(WEB)/node_modules/.package-lock.json ## make the generated files anew: Protobuf code, the web page

@@ -1,31 +1,43 @@
-// Package enrich adds to a touchpoint what follows from it alone: robot and
-// asset flags, the channel where none is given, and what privacy takes away.
+// Package enrich adds to a touchpoint what follows from it alone: the class of
+// device, robot and asset flags, the channel where none is given, and what
+// privacy takes away.
 //
 // It runs in the device step, so that records written straight to Kafka get the
-// same as those of the collector. It does no I/O and is safe for concurrent use.
+// same as those of the collector. It does no I/O. The functions are safe for
+// concurrent use, an Enricher is not: each task has its own.
 package enrich
 
 import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"net/netip"
-	"path"
-	"strings"
+	"hash"
 
 	"github.com/cairnhq/cairn/pkg/journey"
 )
 
-// Enricher holds what the rules need. The zero value hashes nothing.
+// Enricher holds what the rules need, and what it has seen lately. The zero
+// value hashes nothing. It is not safe for concurrent use.
 type Enricher struct {
 	// Secret keys the HMAC-SHA256 under which emails and phone numbers are
-	// stored; empty: they are stored as they are.
+	// stored; empty: they are stored as they are. It must not change once the
+	// Enricher is used.
 	Secret []byte
+
+	agents map[string]string // device class by user agent
+	mac    hash.Hash         // keyed with Secret; nil before the first use
+	buf    []byte
 }
 
 // Apply enriches t in place. Applying it twice hashes twice: do it once.
+//
+// The user agent decides the class of device; where there is none, or it does
+// not tell, Device stays as the decoder found it in the SDK's context.
 func (e *Enricher) Apply(t *journey.Touchpoint) {
-	if Bot(t.UserAgent) {
+	if class := e.device(t.UserAgent); class != "" && (class != Other || t.Device == "") {
+		t.Device = class
+	}
+	if t.Device == Robot {
 		t.Flags |= journey.FlagBot
 	}
 	if t.Type == "page" && Asset(t.Page.Path) {
@@ -43,46 +55,48 @@ func (e *Enricher) Apply(t *journey.Touchpoint) {
 
 // hide replaces an email or phone number by its keyed hash.
 func (e *Enricher) hide(id string) string {
-	kind, value := journey.SplitIdentifier(id)
-	if len(e.Secret) == 0 || kind != journey.KindEmail && kind != journey.KindPhone {
+	if len(e.Secret) == 0 {
 		return id
 	}
-	mac := hmac.New(sha256.New, e.Secret)
-	mac.Write([]byte(value))
-	return kind + ":" + hex.EncodeToString(mac.Sum(nil))
+	kind, value := journey.SplitIdentifier(id)
+	if kind != journey.KindEmail && kind != journey.KindPhone {
+		return id
+	}
+	if e.mac == nil {
+		e.mac = hmac.New(sha256.New, e.Secret)
+	}
+	e.mac.Reset()
+	e.buf = append(e.buf[:0], value...)
+	e.mac.Write(e.buf)
+	sum := e.mac.Sum(e.buf[:0])
+	e.buf = hex.AppendEncode(append(append(sum, kind...), ':'), sum)
+	return string(e.buf[len(sum):])
 }
 
-// botWords are parts of the user agents of robots, in lower case.
-func botWords() []string {
-	return []string{
-		"bot", "crawl", "spider", "slurp", "headless", "phantomjs", "facebookexternalhit", "mediapartners",
-		"feedfetcher", "feedburner", "rss", "wget", "curl/", "libwww", "python-", "java/", "go-http-client",
-		"okhttp", "httpclient", "scrapy", "validator", "monitor", "pingdom", "preview", "archiver", "fetcher",
-		"reader", "planet", "universalfeedparser", "check_http", "apachebench", "netcraft", "scan",
-	}
-}
-
-// Bot reports whether a user agent names a robot. An empty one does not: tills,
-// call centres and servers send none.
-func Bot(userAgent string) bool {
-	if userAgent == "" {
-		return false
-	}
-	lower := strings.ToLower(userAgent)
-	if strings.Contains(lower, "cubot") { // a brand of phones
-		return false
-	}
-	for _, w := range botWords() {
-		if strings.Contains(lower, w) {
-			return true
+// Asset reports whether a path names a file that a page loads, not a page.
+func Asset(p string) bool {
+	var buf [len(".woff2")]byte
+	n := 0
+	for i := len(p) - 1; i >= 0 && n < len(buf); i-- {
+		c := p[i]
+		if c >= 'A' && c <= 'Z' {
+			c |= ' '
+		}
+		n++
+		buf[len(buf)-n] = c
+		if c == '/' {
+			return false
+		}
+		if c == '.' {
+			return assetExtension(string(buf[len(buf)-n:]))
 		}
 	}
 	return false
 }
 
-// Asset reports whether a path names a file that a page loads, not a page.
-func Asset(p string) bool {
-	switch strings.ToLower(path.Ext(p)) {
+// assetExtension knows the names' ends in lower case.
+func assetExtension(ext string) bool {
+	switch ext {
 	case ".css", ".js", ".mjs", ".map", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".ico", ".webp", ".avif",
 		".woff", ".woff2", ".ttf", ".eot", ".otf", ".mp4", ".webm", ".mp3":
 		return true
@@ -99,26 +113,4 @@ func channel(t *journey.Touchpoint) string {
 		return "web"
 	}
 	return "other"
-}
-
-// TruncateIP keeps the network of an address: /24 of IPv4, /48 of IPv6. What is
-// no address is dropped.
-func TruncateIP(ip string) string {
-	if ip == "" {
-		return ""
-	}
-	addr, err := netip.ParseAddr(strings.TrimSpace(ip))
-	if err != nil {
-		return ""
-	}
-	addr = addr.Unmap().WithZone("")
-	bits := 48
-	if addr.Is4() {
-		bits = 24
-	}
-	net, err := addr.Prefix(bits)
-	if err != nil {
-		return ""
-	}
-	return net.Addr().String()
 }

@@ -234,6 +234,8 @@ func (e *engine) deliver() bool {
 // commit takes all changes, as a flush does, and lets what is due be dropped.
 func (e *engine) commit(now int64) {
 	e.pending = 0
+	for e.evict && e.deliver() { // nothing is on its way for longer than rows are kept
+	}
 	for id, d := range e.devices {
 		if e.evict {
 			d.Tick(journey.Instant{Now: now, Record: e.record}, now, e.m)
@@ -242,7 +244,7 @@ func (e *engine) commit(now int64) {
 	}
 	for id, p := range e.homes {
 		at := journey.Instant{Now: now}
-		if e.evict && len(e.flying) == 0 {
+		if e.evict {
 			at.Record = e.record
 		}
 		e.take(&p.Profile, p.Refold(e.m, at))

@@ -115,7 +115,7 @@ func newSession(t *Touchpoint, m *Model) *Session {
 		FirstID: t.MessageID, Channel: t.Channel, Source: t.Source, Device: t.Device, Referrer: t.Page.Referrer,
 		Campaign: t.Campaign, Live: !t.Has(FlagNotLive),
 	}
-	path := t.Page.Path
+	path := pathOf(t)
 	pack(&s.FirstID, &s.Channel, &s.Source, &s.Device, &s.Referrer, &path,
 		&s.Campaign.Source, &s.Campaign.Medium, &s.Campaign.Name, &s.Campaign.Term, &s.Campaign.Content)
 	s.LastID, s.LastChannel = s.FirstID, s.Channel
@@ -125,6 +125,14 @@ func newSession(t *Touchpoint, m *Model) *Session {
 	}
 	s.count(t, m)
 	return s
+}
+
+// pathOf is the page that a touchpoint happened on; "" for what a page loads.
+func pathOf(t *Touchpoint) string {
+	if t.Has(FlagAsset) {
+		return ""
+	}
+	return t.Page.Path
 }
 
 // count adds a touchpoint to the sums.
@@ -138,7 +146,7 @@ func (s *Session) count(t *Touchpoint, m *Model) {
 		s.SentimentSum += int64(t.Sentiment)
 		s.SentimentCount++
 	}
-	if t.Type == "page" || t.Type == "screen" {
+	if (t.Type == "page" || t.Type == "screen") && !t.Has(FlagAsset) {
 		s.Pages++
 	}
 	if t.Event != "" {
@@ -159,7 +167,7 @@ func (s *Session) add(t *Touchpoint, m *Model) {
 	}
 	s.count(t, m)
 	last := t.Time > s.End || t.Time == s.End && t.MessageID > s.LastID
-	page := pageAt{t.Page.Path, t.Time, t.MessageID}
+	page := pageAt{pathOf(t), t.Time, t.MessageID}
 	landing := page.Path != "" && (s.Landing.Path == "" || page.before(s.Landing))
 	exit := page.Path != "" && (s.Exit.Path == "" || s.Exit.before(page))
 	if !last && !landing && !exit {

@@ -154,13 +154,13 @@ func keyOf(ident celast.NavigableExpr) (key string, how use) {
 	if !ok {
 		return "", whole
 	}
-	switch parent.Kind() {
-	case celast.SelectKind:
+	if parent.Kind() == celast.SelectKind {
 		if parent.AsSelect().IsTestOnly() {
 			return parent.AsSelect().FieldName(), test
 		}
 		return parent.AsSelect().FieldName(), get
-	case celast.CallKind:
+	}
+	if parent.Kind() == celast.CallKind {
 		call := parent.AsCall()
 		args := call.Args()
 		switch {

@@ -21,7 +21,9 @@ const (
 // maxDuration keeps sums of times and durations far from overflow.
 const maxDuration = 3660 * msDay
 
-var units = map[string]int64{"ms": 1, "s": msSecond, "m": msMinute, "h": msHour, "d": msDay, "w": msWeek}
+func units() map[string]int64 {
+	return map[string]int64{"ms": 1, "s": msSecond, "m": msMinute, "h": msHour, "d": msDay, "w": msWeek}
+}
 
 // ParseDuration reads whole numbers with units, such as 30m, 90d or 1d12h, and
 // returns milliseconds. Days have 24 hours. It must be positive and at most ten
@@ -39,7 +41,7 @@ func ParseDuration(text string) (int64, error) {
 		}
 		rest = rest[digits:]
 		letters := len(rest) - len(strings.TrimLeft(rest, "abcdefghijklmnopqrstuvwxyz"))
-		unit, ok := units[rest[:letters]]
+		unit, ok := units()[rest[:letters]]
 		switch {
 		case letters == 0:
 			return 0, fmt.Errorf("%q has no unit; write ms, s, m, h, d or w, such as 30m", text)

@@ -68,6 +68,7 @@ func scalarText(v *fastjson.Value) (text string, ok bool) {
 		return "true", true
 	case fastjson.TypeFalse:
 		return "false", true
+	case fastjson.TypeNull, fastjson.TypeObject, fastjson.TypeArray:
 	}
 	return "", false
 }

@@ -1,7 +1,6 @@
 package model_test
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -17,7 +16,9 @@ import (
 // Every mistake has a sentence with its place: testdata/errors.
 func TestErrors(t *testing.T) {
 	datadriven.Walk(t, "testdata/errors", func(t *testing.T, path string) {
+		t.Helper()
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			t.Helper()
 			text := d.Input + "\n"
 			if d.Cmd == "stages" { // the usual beginning, so that a case shows what it is about
 				text = "version: 1\nstages:\n" + text
@@ -119,11 +120,7 @@ func TestLimits(t *testing.T) {
 	}
 	head := "version: 1\nstages:\n"
 	many := func(stages, rules int) string {
-		text := head
-		for i := range stages {
-			text += stage(i, rules)
-		}
-		return text
+		return head + times(stages, func(i int) string { return stage(i, rules) })
 	}
 	for name, c := range map[string]struct{ ok, tooMuch, want string }{
 		"stages": {many(model.MaxStages, 1), many(model.MaxStages+1, 1), "a model may have 32"},
@@ -141,6 +138,15 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// times is what one says of 0 to n-1, one after the other.
+func times(n int, one func(i int) string) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(one(i))
+	}
+	return b.String()
+}
+
 func eventsModel(n int) string {
 	var events []string
 	for i := range n {
@@ -150,13 +156,10 @@ func eventsModel(n int) string {
 }
 
 func TestManyErrorsAreCut(t *testing.T) {
-	text := "version: 1\nstages: [{name: a, enter: [{type: page}]}]\n"
-	for i := range 30 {
-		text += fmt.Sprintf("mistake%d: 1\n", i)
-	}
+	text := oneStage + times(30, func(i int) string { return fmt.Sprintf("mistake%d: 1\n", i) })
 	_, err := model.Load([]byte(text), "j.yaml")
 	var all model.Errors
-	require.True(t, errors.As(err, &all))
+	require.ErrorAs(t, err, &all)
 	require.Len(t, all, 30)
 	lines := strings.Split(err.Error(), "\n")
 	require.Len(t, lines, 21)
@@ -178,6 +181,7 @@ func TestParseDuration(t *testing.T) {
 }
 
 func load(tb testing.TB, text string, opts ...model.Option) *journey.Model {
+	tb.Helper()
 	m, err := model.Load([]byte(text), "j.yaml", opts...)
 	require.NoError(tb, err)
 	return m

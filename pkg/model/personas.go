@@ -35,6 +35,7 @@ type names map[string]int
 // known is what one condition reads of a customer.
 type known struct {
 	traits, events, channels names
+	numbers                  []string // others of its variables
 }
 
 // personas reads the kinds of customer. What all their conditions use is listed
@@ -65,7 +66,7 @@ func (l *loader) personas(n ast.Node) {
 		}
 		uses = append(uses, k)
 		l.model.Personas = append(l.model.Personas, journey.Persona{
-			Name: name, Where: func(b *journey.Behaviour) bool { return c.holds(&customer{b: b, known: k}) },
+			Name: name, Where: newMemo(c, k).holds,
 		})
 	}
 	l.model.Traits = l.number(n, "traits", uses, func(k *known) names { return k.traits }, verbatim)
@@ -121,6 +122,9 @@ func (k *known) inspect(checked *celast.AST) []misuse {
 		case "channels":
 			into = k.channels
 		default:
+			if !slices.Contains(k.numbers, name) {
+				k.numbers = append(k.numbers, name)
+			}
 			continue
 		}
 		key, how := keyOf(ident)

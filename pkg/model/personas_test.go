@@ -153,11 +153,7 @@ func TestReadTraits(t *testing.T) {
 func TestPersonaLimits(t *testing.T) {
 	persona := func(i int, where string) string { return fmt.Sprintf("- {name: p%d, where: '%s'}\n", i, where) }
 	list := func(n int, where func(int) string) string {
-		text := oneStage + "personas:\n"
-		for i := range n {
-			text += persona(i, where(i))
-		}
-		return text
+		return oneStage + "personas:\n" + times(n, func(i int) string { return persona(i, where(i)) })
 	}
 	yes := func(int) string { return "true" }
 	_, err := model.Load([]byte(list(model.MaxPersonas, yes)), "j.yaml")
@@ -173,11 +169,7 @@ func TestPersonaLimits(t *testing.T) {
 		require.EqualError(t, err, fmt.Sprintf("j.yaml:4:1: the personas use 65 %s together; they may use 64", kind))
 	}
 	friction := func(n int) string {
-		text := oneStage + "friction:\n"
-		for i := range n {
-			text += fmt.Sprintf("- {name: f%d, event: boom}\n", i)
-		}
-		return text
+		return oneStage + "friction:\n" + times(n, func(i int) string { return fmt.Sprintf("- {name: f%d, event: boom}\n", i) })
 	}
 	_, err = model.Load([]byte(friction(model.MaxFrictions)), "j.yaml")
 	require.NoError(t, err)

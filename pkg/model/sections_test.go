@@ -42,14 +42,12 @@ personas: [{name: p, where: 'events.h > 1'}]
 `)
 	require.Equal(t, []string{"b", "c", "d", "e", "g", "h", "order_completed", "z_z"}, m.Events)
 	many := func(n int) string {
-		text := "version: 1\nstages: [{name: a, enter: ["
-		for i := range n {
-			if i%200 == 0 {
-				text += strings.Repeat("]}, ", min(i, 1)) + "{events: ["
+		return "version: 1\nstages: [{name: a, enter: [" + times(n, func(i int) string {
+			if i%200 == 0 { // a rule has room for so many
+				return strings.Repeat("]}, ", min(i, 1)) + fmt.Sprintf("{events: [e%d, ", i)
 			}
-			text += fmt.Sprintf("e%d, ", i)
-		}
-		return text + "]}]}]"
+			return fmt.Sprintf("e%d, ", i)
+		}) + "]}]}]"
 	}
 	load(t, many(model.MaxEvents))
 	_, err := model.Load([]byte(many(model.MaxEvents+1)), "j.yaml")

@@ -29,8 +29,8 @@ func TestWithoutSentimentNothingIsScored(t *testing.T) {
 	require.Nil(t, load(t, oneStage).Sentiment)
 	require.Nil(t, load(t, oneStage+"sentiment: {}").Sentiment)
 	m := load(t, oneStage+"sentiment: {nps: {}}")
-	require.Equal(t, "", scored(m, "review_submitted", `{"nps":9}`))
-	require.Equal(t, "", scored(m, "", ``))
+	require.Empty(t, scored(m, "review_submitted", `{"nps":9}`))
+	require.Empty(t, scored(m, "", ``))
 }
 
 func TestSurveyScores(t *testing.T) {
@@ -81,7 +81,7 @@ func TestSurveyOptions(t *testing.T) {
 	require.Equal(t, "ces 200", scored(m, "asked", `{"ces":1}`))
 	require.Equal(t, "ces -200", scored(m, "asked", `{"ces":5}`))
 	require.Equal(t, "stars 156", scored(m, "reviewed", `{"stars":9}`))
-	require.Equal(t, "", scored(m, "survey_answered", `{"nps":9}`))
+	require.Empty(t, scored(m, "survey_answered", `{"nps":9}`))
 	require.Equal(t, []string{"asked", "nps_sent", "rated", "reviewed"}, m.Events)
 }
 
@@ -98,7 +98,7 @@ func TestAnswersOutOfRange(t *testing.T) {
 		strings.Repeat("9", 5000), `"` + strings.Repeat("0", 40) + `9"`,
 	} {
 		told = nil
-		require.Equal(t, "", scored(m, "survey_answered", `{"nps":`+answer+`}`), answer)
+		require.Empty(t, scored(m, "survey_answered", `{"nps":`+answer+`}`), answer)
 		if answer != "NaN" && answer != "-inf" { // whole text is no JSON, or is it: either way nothing is scored
 			require.Len(t, told, 1, answer)
 			require.True(t, strings.HasPrefix(told[0], "sentiment.nps: event survey_answered: the answer is not a"), told[0])
@@ -106,7 +106,7 @@ func TestAnswersOutOfRange(t *testing.T) {
 	}
 	told = nil
 	for _, none := range []string{`{"nps":null}`, `{"nps":""}`, `{"nps":" "}`, `{}`, ``, `x`} {
-		require.Equal(t, "", scored(m, "survey_answered", none))
+		require.Empty(t, scored(m, "survey_answered", none))
 	}
 	require.Empty(t, told)
 	require.Equal(t, "csat 100", scored(m, "survey_answered", `{"nps":11,"csat":4}`), "the next survey still counts")
@@ -143,7 +143,7 @@ func TestTextIsScored(t *testing.T) {
 	}
 	for text, want := range map[string]int{
 		"I love this tent, it is wonderful.":  1,
-		"Great\\nquality,\\tvery happy":       1,
+		"It\\nis\\tterrible\\r\\nindeed":      -1,
 		"This is not good at all":             -1,
 		"It doesn’t help":                     -1,
 		"The worst shop ever, I hate it!!!":   -1,

@@ -103,6 +103,7 @@ func native(v *fastjson.Value) any {
 		return true
 	case fastjson.TypeFalse:
 		return false
+	case fastjson.TypeNull:
 	}
 	return nil
 }

@@ -301,8 +301,9 @@ func refText(v gjson.Result) string {
 		return v.Str
 	case gjson.Number, gjson.True, gjson.False:
 		return v.Raw
+	default:
+		return ""
 	}
-	return ""
 }
 
 func refFirst(a, b string) string {

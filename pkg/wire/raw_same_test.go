@@ -110,7 +110,7 @@ func TestDecodeRawSameOnDrawn(t *testing.T) {
 			b.WriteString(rapid.SampledFrom([]string{"", "", "", "", " ", "\n\t"}).Draw(t, "space"))
 		}
 		var object func(b *strings.Builder, depth int)
-		any := func(b *strings.Builder, depth int) {
+		anything := func(b *strings.Builder, depth int) {
 			space(b)
 			switch rapid.IntRange(0, 9).Draw(t, "kind") {
 			case 0, 1, 2:
@@ -145,7 +145,7 @@ func TestDecodeRawSameOnDrawn(t *testing.T) {
 				b.WriteString(`"` + rapid.SampledFrom(names).Draw(t, "name") + `"`)
 				space(b)
 				b.WriteByte(':')
-				any(b, depth)
+				anything(b, depth)
 			}
 			space(b)
 			b.WriteByte('}')
@@ -154,7 +154,7 @@ func TestDecodeRawSameOnDrawn(t *testing.T) {
 		b.WriteString(`{"type":"page","userId":"u"`)
 		for range rapid.IntRange(0, 12).Draw(t, "members") {
 			b.WriteString(`,"` + rapid.SampledFrom(names).Draw(t, "name") + `":`)
-			any(&b, 1)
+			anything(&b, 1)
 		}
 		b.WriteByte('}')
 		sameAsReference(t, []byte(b.String()))

@@ -1,10 +1,8 @@
 package wire_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -12,7 +10,7 @@ import (
 	"github.com/cairnhq/cairn/pkg/wire"
 )
 
-var arrival = time.Date(2026, 5, 17, 10, 0, 0, 0, time.UTC).UnixMilli()
+const arrival = int64(1_779_012_000_000) // 2026-05-17T10:00:00Z
 
 func decode(t *testing.T, body string) wire.Raw {
 	t.Helper()
@@ -101,7 +99,7 @@ func TestDecodeRawRejects(t *testing.T) {
 		var out wire.Raw
 		err := wire.DecodeRaw(&wire.RawRecord{Value: []byte(body), Arrival: arrival}, &out)
 		var raw *wire.RawError
-		require.True(t, errors.As(err, &raw), "%.60s: %v", body, err)
+		require.ErrorAs(t, err, &raw, "%.60s", body)
 		require.Equal(t, want, strings.TrimSpace(raw.Reason+" "+raw.Pointer), "%.60s", body)
 	}
 }

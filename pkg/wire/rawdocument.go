@@ -93,8 +93,9 @@ func inside(f slot) place {
 		return inCampaign
 	case deviceSlot:
 		return inDevice
+	default:
+		return nowhere
 	}
-	return nowhere
 }
 
 // find is the slot of a name in a place.
@@ -126,6 +127,7 @@ func find(in place, name string) slot {
 		}
 	case inProperties:
 		return findProperty(name)
+	default:
 	}
 	return unknown
 }
@@ -265,11 +267,7 @@ func (d *document) members(i, depth int, in place) (end int, members bool) {
 		f := find(in, d.string(name))
 		var v value
 		if to := inside(f); to != nowhere && at < len(d.data) && d.data[at] == '{' {
-			if f == contextSlot {
-				d.forgetContext()
-			} else if f == propertiesSlot {
-				clear(d.at[revenueSlot:])
-			}
+			d.forget(f)
 			v = value{from: int32(at), kind: jsonObject}
 			i, v.more = d.members(at+1, depth+1, to)
 			v.to = int32(i)
@@ -292,10 +290,8 @@ func (d *document) keep(in place, f slot, name, v value) {
 	case in == topLevel && f == unknown:
 		d.other.add(name, v)
 		return
-	case f == contextSlot && v.kind != jsonObject:
-		d.forgetContext()
-	case f == propertiesSlot && v.kind != jsonObject:
-		clear(d.at[revenueSlot:])
+	case in == topLevel && v.kind != jsonObject:
+		d.forget(f)
 	case in == inContext && (f == unknown || f == deviceSlot):
 		d.rest.add(name, v)
 	case f == contextIDsSlot:
@@ -307,11 +303,15 @@ func (d *document) keep(in place, f slot, name, v value) {
 	d.at[f] = v
 }
 
-// forgetContext makes room for another context.
-func (d *document) forgetContext() {
-	if d.at[contextSlot].kind != absent {
+// forget makes room for another context or other properties.
+func (d *document) forget(f slot) {
+	switch {
+	case d.at[f].kind == absent: // as mostly: it is the first
+	case f == contextSlot:
 		clear(d.at[pageSlot:revenueSlot])
 		d.rest = memberList{}
+	case f == propertiesSlot:
+		clear(d.at[revenueSlot:])
 	}
 }
 
@@ -332,8 +332,9 @@ func (d *document) textOf(v value) string {
 		return d.string(v)
 	case jsonNumber, jsonBool:
 		return d.text[v.from:v.to]
+	default:
+		return ""
 	}
-	return ""
 }
 
 // object is the JSON text of a non-empty object, else "".

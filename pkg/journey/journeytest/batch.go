@@ -152,7 +152,8 @@ func session(m *journey.Model, identifier string, w window, now int64) Session {
 	for _, p := range w {
 		s.RevenueMicros += p.RevenueMicros
 		s.Bot = s.Bot || p.Has(journey.FlagBot)
-		if p.Type == "page" || p.Type == "screen" {
+		asset := p.Has(journey.FlagAsset)
+		if (p.Type == "page" || p.Type == "screen") && !asset {
 			s.Pages++
 		}
 		switch {
@@ -161,7 +162,7 @@ func session(m *journey.Model, identifier string, w window, now int64) Session {
 		case p.Event != "":
 			s.EventCounts[otherEvents]++
 		}
-		if p.Page.Path != "" {
+		if p.Page.Path != "" && !asset {
 			if s.Landing == "" {
 				s.Landing = p.Page.Path
 			}

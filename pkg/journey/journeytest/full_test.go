@@ -173,7 +173,7 @@ func checkSums(t require.TestingT, m *journey.Model, log []journey.Touchpoint, g
 		if score, _, ok := m.Sentiment(p); ok && !p.Has(journey.FlagAsset) {
 			want += int64(score)
 		}
-		if p.Type == "page" {
+		if p.Type == "page" && !p.Has(journey.FlagAsset) {
 			pages++
 		}
 		if p.Event != "" {

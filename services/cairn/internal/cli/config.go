@@ -26,7 +26,7 @@ and prints every mistake with its place. Exit code 1 if there is any.`,
 		Example: "  cairn config check --config cairn.yaml --model journey.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, hint := range app.UnknownEnv(os.Environ()) {
-				fmt.Fprintln(sh.Err, "cairn: warning: "+hint)
+				_, _ = fmt.Fprintln(sh.Err, "cairn: warning: "+hint)
 			}
 			cfg, err := sh.loadConfig(cmd)
 			if err != nil {
@@ -36,7 +36,8 @@ and prints every mistake with its place. Exit code 1 if there is any.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(sh.Out, "the configuration is fine; journey model %s, %d stages\n", m.Name, len(m.Stages))
+			_, err = fmt.Fprintf(sh.Out, "the configuration is fine; journey model %s, %d stages, %d frictions, %d personas\n",
+				m.Name, len(m.Stages), len(m.Frictions), len(m.Personas))
 			return err
 		},
 	}
