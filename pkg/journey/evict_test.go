@@ -171,6 +171,28 @@ func TestOnlyTheFirstJourneysAreDropped(t *testing.T) {
 	require.Equal(t, start+10*hour, p.Past.Evicted)
 }
 
+// TestJourneyThatWasSplitOffKeepsItsAge: one that comes of a split is as old as the
+// arrivals of its points, not older than all: it is not dropped at once.
+func TestJourneyThatWasSplitOffKeepsItsAge(t *testing.T) {
+	m := short()
+	p := &Profile{ID: "user:a"}
+	for i := range 3 { // one journey
+		p.Add(pt("user:a", fmt.Sprint("m", i), start+int64(i)*90*minute, 1))
+	}
+	now := start + day
+	p.Refold(m, at(now))
+	require.Len(t, p.Journeys, 1)
+	lose := func(message string) {
+		p.drop(func(p *Point) bool { return p.MessageID == message })
+		p.Refold(m, at(now))
+	}
+	lose("m1") // moves to another profile
+	require.Len(t, p.Journeys, 2)
+	lose("m0")
+	require.Len(t, p.Journeys, 1, "the second is still there, its points came only now")
+	require.Len(t, p.Points(), 1)
+}
+
 // TestOpenJourneysAreKept: a journey that has not lapsed is never dropped, and
 // without a horizon none is.
 func TestOpenJourneysAreKept(t *testing.T) {
@@ -261,7 +283,7 @@ func TestProfilesOfTheBusinessShedTheirPoints(t *testing.T) {
 			h.Refold(m, at(start))
 			h.TakeLearned()
 			require.Empty(t, h.Journeys)
-			require.Equal(t, m.keepJourneys()+start, h.Due(m)/minute*minute, "a timer sees to it")
+			require.Equal(t, start+m.keepJourneys()+1, h.Due(m), "a timer sees to it")
 			h.Refold(m, at(start+m.keepJourneys()))
 			require.Len(t, h.Points(), 1)
 			c := h.Refold(m, at(start+m.keepJourneys()+1))

@@ -7,9 +7,6 @@ import (
 	"github.com/cairnhq/cairn/pkg/journey/journeytest"
 )
 
-// Can implements journeytest.Capable.
-func (e *engine) Can(feature string) bool { return feature != "friction" }
-
 // TestScenarios tells the stories of testdata with the streaming core, losing
 // all decoded state after every touchpoint.
 func TestScenarios(t *testing.T) {

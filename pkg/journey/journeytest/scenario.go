@@ -23,12 +23,6 @@ type Engine interface {
 	Finish(now int64) *Answer
 }
 
-// Capable is an Engine that cannot do everything yet. A scenario that begins
-// with `needs FEATURE` is skipped, loudly, where Can says no.
-type Capable interface {
-	Can(feature string) bool
-}
-
 // BatchEngine is the brute-force model as an Engine.
 func BatchEngine(m *journey.Model) Engine { return &batchEngine{m: m} }
 
@@ -58,8 +52,6 @@ func (b *batchEngine) Finish(now int64) *Answer   { return Batch(b.m, b.log, now
 //	    applies the same events in n random orders, with random duplicates, and
 //	    demands the same answer each time. Where copies disagree the first must
 //	    stay the first: keep-first
-//	needs FEATURE
-//	    skips the rest where the engine is Capable and cannot
 //	reset
 //	    forgets the events, keeps the model
 func RunScenarios(t *testing.T, dir string, newEngine func(*journey.Model) Engine) {
@@ -81,14 +73,10 @@ type scenario struct {
 	model     *journey.Model
 	log       []journey.Touchpoint
 	clock     int64
-	skipped   bool
 }
 
 func (s *scenario) directive(t *testing.T, d *datadriven.TestData) string {
 	t.Helper()
-	if s.skipped {
-		t.Skip("the engine cannot do what this scenario needs")
-	}
 	if s.model == nil && d.Cmd != "model" {
 		d.Fatalf(t, "a scenario begins with a model")
 	}
@@ -100,8 +88,6 @@ func (s *scenario) directive(t *testing.T, d *datadriven.TestData) string {
 		}
 		s.model = m
 		return m.Name[:strings.IndexByte(m.Name+"@", '@')]
-	case "needs":
-		return s.needs(t, d)
 	case "events":
 		return s.events(t, d)
 	case "reset":
@@ -151,17 +137,6 @@ func (s *scenario) now() int64 {
 		}
 	}
 	return now
-}
-
-func (s *scenario) needs(t *testing.T, d *datadriven.TestData) string {
-	e, limited := s.newEngine(s.model).(Capable)
-	for _, feature := range argWords(d) {
-		if limited && !e.Can(feature) {
-			s.skipped = true
-			t.Skipf("the engine cannot do %q yet", feature)
-		}
-	}
-	return ""
 }
 
 func (s *scenario) events(t *testing.T, d *datadriven.TestData) string {
