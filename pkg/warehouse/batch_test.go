@@ -25,18 +25,22 @@ func TestTouchpointRoundTrip(t *testing.T) {
 		SessionId: "s", PageUrl: "https://x/y?z", PagePath: "/y", PageTitle: odd, Referrer: "r", CampaignSource: "c1", CampaignMedium: "c2", CampaignName: "c3",
 		CampaignTerm: "c4", CampaignContent: "c5", UserAgent: "ua", Ip: "203.0.113.0", Locale: "de", RevenueMicros: 1, Currency: "EUR",
 		Properties: `{"big":"` + strings.Repeat("x", 2<<20) + `"}`, Traits: `{"t":1}`, Context: `{"c":1}`, PreviousId: "old", RawPartition: 3, RawOffset: 4, Revision: 5,
+		Sentiment: -150, SentimentSource: "nps", Device: "tv",
 	}
 	h.touchpoints(p)
 	var got wirepb.Touchpoint
 	var at, received, original time.Time
+	var sentiment int16
 	row := h.conn.QueryRow(t.Context(), `SELECT message_id, identifier, user_id, owner, other_identifiers, type, event, event_time, received_at, original_time, flags,
 		channel, actor, source, session_id, page_url, page_path, page_title, referrer, campaign_source, campaign_medium, campaign_name, campaign_term,
-		campaign_content, user_agent, ip, locale, revenue_micros, currency, properties, traits, context, previous_id, raw_partition, raw_offset, revision
-		FROM `+h.ns+`.touchpoints`)
+		campaign_content, user_agent, ip, locale, revenue_micros, currency, properties, traits, context, previous_id, raw_partition, raw_offset, revision,
+		sentiment, sentiment_source, device FROM `+h.ns+`.touchpoints`)
 	require.NoError(t, row.Scan(&got.MessageId, &got.Identifier, &got.UserId, &got.Owner, &got.OtherIdentifiers, &got.Type, &got.Event, &at, &received, &original, &got.Flags,
 		&got.Channel, &got.Actor, &got.Source, &got.SessionId, &got.PageUrl, &got.PagePath, &got.PageTitle, &got.Referrer, &got.CampaignSource, &got.CampaignMedium,
 		&got.CampaignName, &got.CampaignTerm, &got.CampaignContent, &got.UserAgent, &got.Ip, &got.Locale, &got.RevenueMicros, &got.Currency, &got.Properties,
-		&got.Traits, &got.Context, &got.PreviousId, &got.RawPartition, &got.RawOffset, &got.Revision))
+		&got.Traits, &got.Context, &got.PreviousId, &got.RawPartition, &got.RawOffset, &got.Revision,
+		&sentiment, &got.SentimentSource, &got.Device))
+	got.Sentiment = int32(sentiment)
 	got.TimeMs, got.ReceivedMs, got.OriginalMs = at.UnixMilli(), received.UnixMilli(), original.UnixMilli()
 	require.True(t, proto.Equal(p, &got), "got %v", &got)
 }
@@ -87,7 +91,7 @@ func TestMonthOfIsThePartition(t *testing.T) {
 		require.NoError(t, h.conn.QueryRow(t.Context(), "SELECT partition FROM system.parts WHERE database = ? AND table = 'touchpoints' AND active", h.ns).Scan(&part))
 		require.Equal(t, time.UnixMilli(ms).UTC().Format("200601"), part)
 		require.Equal(t, part, time.UnixMilli(ms).UTC().Format("200601"))
-		require.EqualValues(t, part, formatMonth(MonthOf(ms)))
+		require.Equal(t, part, formatMonth(MonthOf(ms)))
 	}
 }
 

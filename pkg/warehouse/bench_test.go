@@ -17,7 +17,7 @@ func BenchmarkTouchpointInsert(b *testing.B) {
 	env := testbed.ClickHouse(b)
 	conn, err := Open(ctx, env.DSN)
 	require.NoError(b, err)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	require.NoError(b, Migrate(ctx, conn, env.Namespace))
 	const size = 100_000
 	rows := make([]wirepb.Touchpoint, size)

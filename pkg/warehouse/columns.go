@@ -22,6 +22,7 @@ const (
 	TableSessions    Table = "sessions"
 	TableJourneys    Table = "journeys"
 	TableTransitions Table = "transitions"
+	TableFrictions   Table = "frictions"
 	TableIdentities  Table = "identities"
 	TableQuality     Table = "data_quality"
 	TableEpochs      Table = "epochs"
@@ -44,6 +45,8 @@ type Batch interface {
 var (
 	// ErrTime marks a time that a DateTime64(3) column cannot be given.
 	ErrTime = errors.New("time is outside the years 1900 to 2261")
+	// ErrRange marks a number that says nothing in its column.
+	ErrRange = errors.New("number is out of range")
 )
 
 // ClickHouse's DateTime64(3) begins with 1900. It ends with 2299, but the driver
@@ -61,6 +64,18 @@ func checkTimes(names string, millis ...int64) error {
 		if ms < minMillis || ms > maxMillis {
 			return fmt.Errorf("%s is %d ms: %w", strings.Fields(names)[i], ms, ErrTime)
 		}
+	}
+	return nil
+}
+
+// maxScore bounds scores, in hundredths.
+const maxScore = 200
+
+// checkScore returns ErrRange for a score that is none: the views show it as a
+// decimal of one digit before the point, and would fail as a whole.
+func checkScore(hundredths int32) error {
+	if hundredths < -maxScore || hundredths > maxScore {
+		return fmt.Errorf("sentiment is %d hundredths: %w (want -%d to %d)", hundredths, ErrRange, maxScore, maxScore)
 	}
 	return nil
 }
@@ -150,6 +165,7 @@ func (c *columns) Insert(ctx context.Context, conn driver.Conn, namespace string
 		names[i] = b.column()
 	}
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(insertSettings()))
+	//nolint:clickhouselint // Close would complete the insert with the blocks sent so far: Abort drops it
 	batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+namespace+"."+string(c.table)+" ("+strings.Join(names, ", ")+")")
 	if err != nil {
 		return fmt.Errorf("insert into %s.%s: %w", namespace, c.table, err)

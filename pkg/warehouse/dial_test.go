@@ -2,7 +2,6 @@ package warehouse
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
 	"syscall"
@@ -16,14 +15,15 @@ import (
 
 // served accepts one connection and returns it with the client's side.
 func served(t *testing.T) (server, client net.Conn) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	client, err = dialer(nil)(t.Context(), l.Addr().String())
 	require.NoError(t, err)
 	server, err = l.Accept()
 	require.NoError(t, err)
-	t.Cleanup(func() { server.Close(); client.Close() })
+	t.Cleanup(func() { _, _ = server.Close(), client.Close() })
 	return server, client
 }
 
@@ -52,7 +52,7 @@ func TestAnOrdinaryCloseResets(t *testing.T) {
 	require.NoError(t, client.(*politeConn).TCPConn.Close())
 	require.NoError(t, server.SetReadDeadline(time.Now().Add(time.Minute)))
 	_, err = server.Read(make([]byte, 1))
-	require.True(t, errors.Is(err, syscall.ECONNRESET), "%v", err)
+	require.ErrorIs(t, err, syscall.ECONNRESET)
 }
 
 // Whoever waits in Read when the connection is closed is woken up.
@@ -93,12 +93,13 @@ func TestCancelledQueriesLeaveTheServerAlone(t *testing.T) {
 		rows, err := conn.Query(ctx, "SELECT number FROM numbers(100000) SETTINGS max_block_size = 1000")
 		if err == nil {
 			rows.Next()
+			_ = rows.Err() // cancelled or not
 		}
 		cancel()
 		if err == nil {
-			rows.Close()
+			_ = rows.Close()
 		}
-		conn.Close()
+		_ = conn.Close()
 	}
 	require.NoError(t, h.conn.Ping(t.Context()))
 	require.LessOrEqual(t, len(h.bi("message_id", "v_touchpoints")), 1, "an insert happens whole or not at all")

@@ -8,6 +8,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/stretchr/testify/require"
 
+	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/testbed"
 	"github.com/cairnhq/cairn/pkg/wire"
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
@@ -22,13 +23,14 @@ type house struct {
 	ns   string
 }
 
-func newHouse(t testing.TB) *house {
-	env := testbed.ClickHouse(t)
-	conn, err := Open(t.Context(), env.DSN)
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	require.NoError(t, Migrate(t.Context(), conn, env.Namespace))
-	return &house{t, conn, env.Namespace}
+func newHouse(tb testing.TB) *house {
+	tb.Helper()
+	env := testbed.ClickHouse(tb)
+	conn, err := Open(tb.Context(), env.DSN)
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = conn.Close() })
+	require.NoError(tb, Migrate(tb.Context(), conn, env.Namespace))
+	return &house{tb, conn, env.Namespace}
 }
 
 func (h *house) insert(b Batch) {
@@ -79,6 +81,15 @@ func (h *house) transitions(list ...*wire.Transition) {
 	h.insert(b)
 }
 
+func (h *house) frictions(list ...*journey.Friction) {
+	h.t.Helper()
+	b := NewFrictionBatch()
+	for _, f := range list {
+		require.NoError(h.t, b.Add(f))
+	}
+	h.insert(b)
+}
+
 func (h *house) identities(list ...*wirepb.Identity) {
 	h.t.Helper()
 	b := NewIdentityBatch()
@@ -114,7 +125,7 @@ func (h *house) column(query string) []string {
 	h.t.Helper()
 	rows, err := h.conn.Query(h.t.Context(), query)
 	require.NoError(h.t, err)
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	list := []string{}
 	for rows.Next() {
 		var s string

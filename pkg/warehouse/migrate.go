@@ -128,7 +128,7 @@ func appliedMigrations(ctx context.Context, conn driver.Conn, namespace string) 
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", table, err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	applied := map[uint32]string{}
 	for rows.Next() {
 		var version uint32

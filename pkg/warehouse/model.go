@@ -81,7 +81,7 @@ func modelInForce(ctx context.Context, conn driver.Conn, namespace string) (mode
 	if err != nil {
 		return m, 0, fmt.Errorf("read the stages in force: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var s stageRow
 		var written uint64
@@ -102,7 +102,7 @@ func (r modelRow) insert(ctx context.Context, conn driver.Conn, namespace string
 	if err != nil {
 		return fmt.Errorf("write the stages: %w", err)
 	}
-	defer stages.Close()
+	defer func() { _ = stages.Close() }()
 	for _, s := range r.Stages {
 		if err := stages.Append(r.Name, s.Name, s.Order, s.Substages, s.Window, revision); err != nil {
 			return fmt.Errorf("write the stages: %w", err)

@@ -1,7 +1,6 @@
 package warehouse
 
 import (
-	"github.com/cairnhq/cairn/pkg/wire"
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
 )
 
@@ -17,6 +16,12 @@ type SessionBatch struct {
 	revenue                                      *col[int64]
 	bot, live                                    *col[bool]
 	revision                                     *col[uint64]
+	device                                       *col[string]
+	pages                                        *col[uint64]
+	events                                       *col[eventCounts]
+	sentimentSum                                 *col[int64]
+	sentimentCount                               *col[uint64]
+	oversized                                    *col[bool]
 }
 
 // NewSessionBatch makes an empty batch.
@@ -44,6 +49,12 @@ func NewSessionBatch() *SessionBatch {
 	b.bot = column[bool](c, "is_bot")
 	b.live = column[bool](c, "live")
 	b.revision = column[uint64](c, "revision")
+	b.device = column[string](c, "device")
+	b.pages = column[uint64](c, "pages")
+	b.events = column[eventCounts](c, "event_counts")
+	b.sentimentSum = column[int64](c, "sentiment_sum")
+	b.sentimentCount = column[uint64](c, "sentiment_count")
+	b.oversized = column[bool](c, "oversized")
 	return b
 }
 
@@ -73,6 +84,12 @@ func (b *SessionBatch) Add(s *wirepb.Session) error {
 	b.bot.add(s.IsBot)
 	b.live.add(s.Live)
 	b.revision.add(s.Revision)
+	b.device.add(s.Device)
+	b.pages.add(s.Pages)
+	b.events.add(s.Events)
+	b.sentimentSum.add(s.SentimentSum)
+	b.sentimentCount.add(s.SentimentCount)
+	b.oversized.add(s.Oversized)
 	b.rows++
 	return nil
 }
@@ -90,6 +107,11 @@ type JourneyBatch struct {
 	model                           *col[string]
 	approximate, live               *col[bool]
 	revision                        *col[uint64]
+	business                        *col[uint64]
+	persona                         *col[string]
+	sentimentSum                    *col[int64]
+	sentimentCount                  *col[uint64]
+	intent                          *col[int64]
 }
 
 // NewJourneyBatch makes an empty batch.
@@ -115,6 +137,11 @@ func NewJourneyBatch() *JourneyBatch {
 	b.approximate = column[bool](c, "approximate")
 	b.live = column[bool](c, "live")
 	b.revision = column[uint64](c, "revision")
+	b.business = column[uint64](c, "business_touchpoints")
+	b.persona = column[string](c, "persona")
+	b.sentimentSum = column[int64](c, "sentiment_sum")
+	b.sentimentCount = column[uint64](c, "sentiment_count")
+	b.intent = column[int64](c, "intent_millis")
 	return b
 }
 
@@ -142,84 +169,11 @@ func (b *JourneyBatch) Add(j *wirepb.Journey) error {
 	b.approximate.add(j.Approximate)
 	b.live.add(j.Live)
 	b.revision.add(j.Revision)
-	b.rows++
-	return nil
-}
-
-// TransitionBatch gathers rows of the table transitions.
-type TransitionBatch struct {
-	columns
-	journey                                      *col[string]
-	seq                                          *col[uint32]
-	profile, from, to, direction, substage       *col[string]
-	skipped                                      *col[[]string]
-	at                                           *col[int64]
-	dwell                                        *col[*int64]
-	touchpoint, identifier, session, channel     *col[string]
-	campaignSource, campaignMedium, campaignName *col[string]
-	status                                       *col[string]
-	live                                         *col[bool]
-	model                                        *col[string]
-	emitted                                      *col[int64]
-	revision                                     *col[uint64]
-}
-
-// NewTransitionBatch makes an empty batch.
-func NewTransitionBatch() *TransitionBatch {
-	b := &TransitionBatch{columns: columns{table: TableTransitions}}
-	c := &b.columns
-	b.journey = column[string](c, "journey_id")
-	b.seq = column[uint32](c, "seq")
-	b.profile = column[string](c, "profile")
-	b.from = column[string](c, "from_stage")
-	b.to = column[string](c, "to_stage")
-	b.direction = column[string](c, "direction")
-	b.substage = column[string](c, "substage")
-	b.skipped = column[[]string](c, "skipped")
-	b.at = column[int64](c, "at")
-	b.dwell = column[*int64](c, "dwell_ms")
-	b.touchpoint = column[string](c, "touchpoint_id")
-	b.identifier = column[string](c, "identifier")
-	b.session = column[string](c, "session_id")
-	b.channel = column[string](c, "channel")
-	b.campaignSource = column[string](c, "campaign_source")
-	b.campaignMedium = column[string](c, "campaign_medium")
-	b.campaignName = column[string](c, "campaign_name")
-	b.status = column[string](c, "status")
-	b.live = column[bool](c, "live")
-	b.model = column[string](c, "model")
-	b.emitted = column[int64](c, "emitted_at")
-	b.revision = column[uint64](c, "revision")
-	return b
-}
-
-// Add adds a row. The table has one partition only.
-func (b *TransitionBatch) Add(t *wire.Transition) error {
-	if err := checkTimes("at emitted_at", t.AtMillis, t.EmittedMillis); err != nil {
-		return err
-	}
-	b.journey.add(t.JourneyID)
-	b.seq.add(t.Seq)
-	b.profile.add(t.Profile)
-	b.from.add(t.From)
-	b.to.add(t.To)
-	b.direction.add(t.Direction)
-	b.substage.add(t.Substage)
-	b.skipped.add(t.Skipped)
-	b.at.add(t.AtMillis)
-	b.dwell.add(t.DwellMillis)
-	b.touchpoint.add(t.TouchpointID)
-	b.identifier.add(t.Identifier)
-	b.session.add(t.SessionID)
-	b.channel.add(t.Channel)
-	b.campaignSource.add(t.CampaignSource)
-	b.campaignMedium.add(t.CampaignMedium)
-	b.campaignName.add(t.CampaignName)
-	b.status.add(t.Status)
-	b.live.add(t.Live)
-	b.model.add(t.Model)
-	b.emitted.add(t.EmittedMillis)
-	b.revision.add(t.Revision)
+	b.business.add(j.BusinessTouchpoints)
+	b.persona.add(j.Persona)
+	b.sentimentSum.add(j.SentimentSum)
+	b.sentimentCount.add(j.SentimentCount)
+	b.intent.add(j.IntentMillis)
 	b.rows++
 	return nil
 }

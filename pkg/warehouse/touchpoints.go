@@ -22,7 +22,7 @@ func (b *TouchpointBatch) Add(t *wirepb.Touchpoint) error {
 	if err := checkTouchpoint(t); err != nil {
 		return err
 	}
-	b.touchpointColumns.add(t)
+	b.add(t)
 	b.rows++
 	return nil
 }
@@ -50,13 +50,16 @@ func (b *LateBatch) Add(origin, reason string, t *wirepb.Touchpoint) error {
 	}
 	b.origin.add(origin)
 	b.reason.add(reason)
-	b.touchpointColumns.add(t)
+	b.add(t)
 	b.rows++
 	return nil
 }
 
 func checkTouchpoint(t *wirepb.Touchpoint) error {
-	return checkTimes("event_time received_at original_time", t.TimeMs, t.ReceivedMs, t.OriginalMs)
+	if err := checkTimes("event_time received_at original_time", t.TimeMs, t.ReceivedMs, t.OriginalMs); err != nil {
+		return err
+	}
+	return checkScore(t.Sentiment)
 }
 
 // touchpointColumns are the columns that touchpoints and late share.
@@ -75,6 +78,8 @@ type touchpointColumns struct {
 	rawPartition                                                                *col[int32]
 	rawOffset                                                                   *col[int64]
 	revision                                                                    *col[uint64]
+	sentiment                                                                   *col[int16]
+	sentimentSource, device                                                     *col[string]
 }
 
 func newTouchpointColumns(c *columns) touchpointColumns {
@@ -115,6 +120,9 @@ func newTouchpointColumns(c *columns) touchpointColumns {
 		rawPartition:    column[int32](c, "raw_partition"),
 		rawOffset:       column[int64](c, "raw_offset"),
 		revision:        column[uint64](c, "revision"),
+		sentiment:       column[int16](c, "sentiment"),
+		sentimentSource: column[string](c, "sentiment_source"),
+		device:          column[string](c, "device"),
 	}
 }
 
@@ -155,4 +163,7 @@ func (c *touchpointColumns) add(t *wirepb.Touchpoint) {
 	c.rawPartition.add(t.RawPartition)
 	c.rawOffset.add(t.RawOffset)
 	c.revision.add(t.Revision)
+	c.sentiment.add(int16(t.Sentiment)) // checkTouchpoint knows that it fits
+	c.sentimentSource.add(t.SentimentSource)
+	c.device.add(t.Device)
 }

@@ -91,7 +91,7 @@ func (v verifier) run(ctx context.Context, c checkSQL) (Check, error) {
 	if err != nil {
 		return check, fmt.Errorf("compare: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var example string
 		if err := rows.Scan(&example, &check.Differences); err != nil {

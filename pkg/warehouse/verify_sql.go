@@ -16,6 +16,10 @@ func verifyChecks() []checkSQL {
 		{"accounting per minute and source", accountingCounts, accountingDifferences},
 		{"accounting of rows", rowsCounts, rowsDifferences},
 		{"transitions", transitionsCounts, transitionsDifferences},
+		{"values of sessions", sessionValuesCounts, sessionValuesDifferences},
+		{"values of journeys", journeyValuesCounts, journeyValuesDifferences},
+		{"values of transitions", transitionValuesCounts, transitionValuesDifferences},
+		{"frictions", frictionsCounts, frictionsDifferences},
 	}
 }
 

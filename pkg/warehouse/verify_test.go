@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/wire"
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
 )
@@ -15,40 +16,101 @@ const gap = 30 * time.Minute
 
 // goodHouse holds, correctly, example 1 of the semantics (A@0, A@30, A@60:00.001,
 // business A@45: sessions [0,30] x2, [60:00.001] x1), another identifier at the
-// same times, a merged session, and two journeys, one of three transitions.
+// same times, a merged session, and two journeys, one of three transitions, with
+// evidence of the customer (-1.5) and of the business (+1), and three frictions.
 func goodHouse(t *testing.T) *house {
+	t.Helper()
 	h := newHouse(t)
+	h.makeGood()
+	return h
+}
+
+// of is the same house for another test.
+func (h *house) of(t *testing.T) *house {
+	t.Helper()
+	return &house{t, h.conn, h.ns}
+}
+
+// makeGood empties the tables and fills them as goodHouse says: much cheaper than
+// another house.
+func (h *house) makeGood() {
+	h.t.Helper()
+	for _, table := range []Table{TableTouchpoints, TableRejected, TableSessions, TableJourneys, TableTransitions, TableFrictions, TableIdentities, TableQuality} {
+		h.exec("TRUNCATE TABLE " + h.ns + "." + string(table))
+	}
 	at := func(id, identifier, session string, ms int64) *wirepb.Touchpoint {
 		p := touch(id, identifier, ms)
 		p.SessionId = session
 		return p
 	}
+	page := at("a1", "anonymous:a", "s1", minute(0))
+	page.Type, page.Event = "page", "page_viewed"
+	survey := at("a2", "anonymous:a", "s1", minute(30))
+	survey.Event, survey.Sentiment, survey.SentimentSource = "survey_answered", -150, "nps"
 	business := at("x3", "anonymous:a", "", minute(45))
-	business.Actor = "business"
+	business.Actor, business.Sentiment, business.SentimentSource = "business", 100, "text"
+	image := at("a3", "anonymous:a", "s2", minute(60)+1)
+	image.Type, image.Event, image.Flags = "page", "page_viewed", journey.FlagAsset
+	identify := at("b1", "anonymous:b", "s3", minute(0))
+	identify.Type, identify.Event = "identify", ""
 	h.touchpoints(
-		at("a1", "anonymous:a", "s1", minute(0)), at("a2", "anonymous:a", "s1", minute(30)), at("a3", "anonymous:a", "s2", minute(60)+1), business,
-		at("b1", "anonymous:b", "s3", minute(0)), at("b2", "anonymous:b", "s4", minute(0)), // s4 merged into s3
+		page, survey, image, business,
+		identify, at("b2", "anonymous:b", "s4", minute(0)), // s4 merged into s3
 	)
-	session := func(id, identifier, status, into string, from, to int64, n, revision uint64) *wirepb.Session {
-		return &wirepb.Session{SessionId: id, Identifier: identifier, Status: status, MergedInto: into, StartedMs: from, EndedMs: to, MintedMs: from, Touchpoints: n, Revision: revision}
+	session := func(id, identifier, status, into string, from, to int64, n, revision uint64, events ...*wirepb.EventCount) *wirepb.Session {
+		return &wirepb.Session{SessionId: id, Identifier: identifier, Status: status, MergedInto: into, StartedMs: from, EndedMs: to, MintedMs: from, Touchpoints: n, Revision: revision, Events: events}
 	}
+	s1 := goodSession()
+	s1.Revision = 2
 	h.sessions(
-		session("s1", "anonymous:a", "closed", "", minute(0), minute(30), 2, 2), session("s1", "anonymous:a", "open", "", minute(0), minute(0), 1, 1),
-		session("s2", "anonymous:a", "open", "", minute(60)+1, minute(60)+1, 1, 1),
-		session("s3", "anonymous:b", "open", "", minute(0), minute(0), 2, 3), session("s4", "anonymous:b", "void", "s3", minute(0), minute(0), 0, 3),
+		s1, session("s1", "anonymous:a", "open", "", minute(0), minute(0), 1, 1),
+		session("s2", "anonymous:a", "open", "", minute(60)+1, minute(60)+1, 1, 1, &wirepb.EventCount{Event: "other", Count: 1}),
+		session("s3", "anonymous:b", "open", "", minute(0), minute(0), 2, 3, &wirepb.EventCount{Event: "product_viewed", Count: 1}), session("s4", "anonymous:b", "void", "s3", minute(0), minute(0), 0, 3),
 	)
 	h.quality(&wirepb.Quality{MinuteMs: minute(0), Source: "shop", Accepted: 8, Touchpoints: 6, Duplicates: 1, Rejected: 1, Revision: 1})
 	rejects := NewRejectedBatch()
 	rejects.Add(&Rejected{Origin: h.ns + ".touchpoints.raw/0/1", Reason: "bad_json", Revision: 1})
 	rejects.Add(&Rejected{Origin: h.ns + ".sessions/0/1", Reason: "sink_undecodable"})
 	h.insert(rejects)
-	h.journeys(&wirepb.Journey{JourneyId: "j1", Profile: "anonymous:a", StartedMs: minute(0), EndedMs: minute(60) + 1, MintedMs: minute(0), Touchpoints: 3, Transitions: 3, Stage: "consideration", Revision: 1},
+	h.journeys(goodJourney(),
 		&wirepb.Journey{JourneyId: "j2", Profile: "anonymous:b", StartedMs: minute(0), EndedMs: minute(0), MintedMs: minute(0), Touchpoints: 2, Revision: 1})
-	step := func(seq uint32, from, to string, ms int64) *wire.Transition {
-		return &wire.Transition{JourneyID: "j1", Seq: seq, Profile: "anonymous:a", From: from, To: to, AtMillis: ms, Revision: 1}
+	first, second, third := goodStep(1, "a1", "", "awareness", minute(0)), goodStep(2, "a2", "awareness", "consideration", minute(30)), goodStep(3, "x3", "consideration", "consideration", minute(45))
+	second.Sentiment, third.Sentiment = new(int32(-150)), new(int32(-25))
+	h.transitions(first, second, third)
+	absence := goodFriction("f2", "no_reply", "x3", minute(45))
+	absence.Kind, absence.AtMillis, absence.SessionID = "absence", minute(45+240), ""
+	merged := goodFriction("f3", "rage_click", "b2", minute(0))
+	merged.Profile, merged.Identifier, merged.JourneyID, merged.SessionID, merged.Stage = "anonymous:b", "anonymous:b", "j2", "s4", ""
+	h.frictions(goodFriction("f1", "bad_score", "a2", minute(30)), absence, merged)
+}
+
+// goodSession is s1 of goodHouse, with a revision above it.
+func goodSession() *wirepb.Session {
+	return &wirepb.Session{
+		SessionId: "s1", Identifier: "anonymous:a", Status: "closed", StartedMs: minute(0), EndedMs: minute(30), MintedMs: minute(0), Touchpoints: 2, Pages: 1,
+		Events: []*wirepb.EventCount{{Event: "survey_answered", Count: 1}, {Event: "other", Count: 1}}, SentimentSum: -150, SentimentCount: 1, Revision: 99,
 	}
-	h.transitions(step(1, "", "awareness", minute(0)), step(2, "awareness", "consideration", minute(30)), step(3, "consideration", "consideration", minute(30)))
-	return h
+}
+
+// goodJourney is j1 of goodHouse.
+func goodJourney() *wirepb.Journey {
+	return &wirepb.Journey{
+		JourneyId: "j1", Profile: "anonymous:a", StartedMs: minute(0), EndedMs: minute(60) + 1, MintedMs: minute(0), Touchpoints: 3, BusinessTouchpoints: 1,
+		Transitions: 3, Stage: "consideration", SentimentSum: -50, SentimentCount: 2, Revision: 1,
+	}
+}
+
+// goodStep is a transition of j1, without evidence.
+func goodStep(seq uint32, touchpoint, from, to string, ms int64) *wire.Transition {
+	return &wire.Transition{JourneyID: "j1", Seq: seq, Profile: "anonymous:a", From: from, To: to, AtMillis: ms, TouchpointID: touchpoint, Identifier: "anonymous:a", Revision: 1}
+}
+
+// goodFriction is an event of j1, in consideration.
+func goodFriction(id, name, touchpoint string, ms int64) *journey.Friction {
+	return &journey.Friction{
+		ID: id, Profile: "anonymous:a", JourneyID: "j1", Name: name, Kind: "event", Severity: 2, Stage: "consideration", AtMillis: ms, TouchpointID: touchpoint,
+		Identifier: "anonymous:a", SessionID: "s1", Channel: "web", Revision: 1,
+	}
 }
 
 func (h *house) verify() Report {
@@ -87,9 +149,7 @@ func TestVerifyOfAnEmptyNamespace(t *testing.T) {
 // Each story breaks one thing; verify must say which.
 func TestVerifyFindsEachKindOfCorruption(t *testing.T) {
 	newer := func(s *wirepb.Session) *wirepb.Session { s.Revision = 99; return s }
-	s1 := func() *wirepb.Session {
-		return newer(&wirepb.Session{SessionId: "s1", Identifier: "anonymous:a", Status: "closed", StartedMs: minute(0), EndedMs: minute(30), MintedMs: minute(0), Touchpoints: 2})
-	}
+	s1 := goodSession
 	stories := map[string]struct {
 		corrupt func(h *house)
 		check   string
@@ -161,9 +221,11 @@ func TestVerifyFindsEachKindOfCorruption(t *testing.T) {
 		}, "transitions", "has transitions and is no journey"},
 		"a journey that lost all its transitions": {func(h *house) { h.exec("TRUNCATE TABLE " + h.ns + ".transitions") }, "transitions", "says 3 transitions and has 0"},
 	}
+	shared := newHouse(t)
 	for name, story := range stories {
 		t.Run(name, func(t *testing.T) {
-			h := goodHouse(t)
+			h := shared.of(t)
+			h.makeGood()
 			story.corrupt(h)
 			r := h.verify()
 			require.NotZero(t, r.Differences())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/stream"
 	"github.com/cairnhq/cairn/pkg/warehouse"
 	"github.com/cairnhq/cairn/pkg/wire"
@@ -41,6 +42,7 @@ type decoder struct {
 	quality    wirepb.Quality
 	epoch      wirepb.Epoch
 	transition wire.Transition
+	friction   journey.Friction
 }
 
 // rejectError is why a record becomes no row.
@@ -77,7 +79,7 @@ func (d *decoder) add(g *generation, r *kgo.Record) *rejectError {
 		return nil
 	}
 	kind := header(r, wire.HeaderType)
-	if r.Value == nil || (kind != "" && !(topic == stream.TopicQuality && kind == typeEpoch)) {
+	if r.Value == nil || (kind != "" && (topic != stream.TopicQuality || kind != typeEpoch)) {
 		return nil
 	}
 	switch topic {
@@ -91,6 +93,8 @@ func (d *decoder) add(g *generation, r *kgo.Record) *rejectError {
 		return d.addJourney(g, r)
 	case stream.TopicTransitions:
 		return d.addTransition(g, r)
+	case stream.TopicFrictions:
+		return d.addFriction(g, r)
 	case stream.TopicIdentities:
 		return d.addIdentity(g, r)
 	case stream.TopicQuality:
@@ -166,6 +170,19 @@ func (d *decoder) addTransition(g *generation, r *kgo.Record) *rejectError {
 	sh, batch := shardOf[*warehouse.TransitionBatch](g, d.pool, warehouse.TableTransitions, 0)
 	if err := batch.Add(t); err != nil {
 		return outOfRange(err, "", t.Revision)
+	}
+	g.added(sh, r)
+	return nil
+}
+
+func (d *decoder) addFriction(g *generation, r *kgo.Record) *rejectError {
+	f := &d.friction
+	if err := wire.DecodeFriction(r.Value, f); err != nil {
+		return undecodable(err)
+	}
+	sh, batch := shardOf[*warehouse.FrictionBatch](g, d.pool, warehouse.TableFrictions, 0)
+	if err := batch.Add(f); err != nil {
+		return outOfRange(err, "", f.Revision)
 	}
 	g.added(sh, r)
 	return nil

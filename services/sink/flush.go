@@ -3,6 +3,7 @@ package sink
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -38,9 +39,7 @@ func (s *Service) flushAll(ctx context.Context, full <-chan *generation) {
 				s.log.Warn("stopped before all rows were inserted; they will be read again", zap.Int("rows", g.rows))
 				return
 			}
-			for p, pos := range g.offsets {
-				uncommitted[p] = pos
-			}
+			maps.Copy(uncommitted, g.offsets)
 			s.commit(ctx, uncommitted)
 			s.metrics.pending.Sub(float64(g.rows))
 			s.metrics.age.Observe(time.Since(g.began).Seconds())

@@ -87,6 +87,8 @@ func newBatch(t warehouse.Table) warehouse.Batch {
 		return warehouse.NewJourneyBatch()
 	case warehouse.TableTransitions:
 		return warehouse.NewTransitionBatch()
+	case warehouse.TableFrictions:
+		return warehouse.NewFrictionBatch()
 	case warehouse.TableIdentities:
 		return warehouse.NewIdentityBatch()
 	case warehouse.TableQuality:

@@ -58,7 +58,7 @@ func TestKills(t *testing.T) {
 	}
 	for i := range kills {
 		before := stored()
-		cmd := exec.Command(os.Args[0])
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), envChild+"="+string(options))
 		cmd.Stderr = os.Stderr
 		require.NoError(t, cmd.Start())

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -12,9 +13,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap/zaptest"
 
+	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/stream"
 	"github.com/cairnhq/cairn/pkg/testbed"
 	"github.com/cairnhq/cairn/pkg/warehouse"
@@ -41,20 +44,21 @@ type bench struct {
 	client  *kgo.Client // a transactional producer
 }
 
-func newBench(t testing.TB) *bench {
-	k, c := testbed.Kafka(t), testbed.ClickHouse(t)
-	ctx := t.Context()
+func newBench(tb testing.TB) *bench {
+	tb.Helper()
+	k, c := testbed.Kafka(tb), testbed.ClickHouse(tb)
+	ctx := tb.Context()
 	conn, err := warehouse.Open(ctx, c.DSN)
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
+	require.NoError(tb, err)
+	tb.Cleanup(func() { _ = conn.Close() })
 	// One namespace for both: that of ClickHouse, whose databases testbed drops.
 	client, err := stream.NewClient(k.Cluster, "test", nil, nil, kgo.TransactionalID(c.Namespace), kgo.DefaultProduceTopic("none"))
-	require.NoError(t, err)
-	t.Cleanup(client.Close)
-	b := &bench{t: t, ns: c.Namespace, cluster: k.Cluster, dsn: c.DSN, conn: conn, client: client}
-	t.Cleanup(b.deleteTopics)
+	require.NoError(tb, err)
+	tb.Cleanup(client.Close)
+	b := &bench{t: tb, ns: c.Namespace, cluster: k.Cluster, dsn: c.DSN, conn: conn, client: client}
+	tb.Cleanup(b.deleteTopics)
 	// A topic that was created a moment ago may not be described yet.
-	require.Eventually(t, func() bool {
+	require.Eventually(tb, func() bool {
 		err = stream.EnsureTopics(ctx, client, b.ns, stream.TopicOptions{Partitions: 3})
 		return err == nil
 	}, patience, 20*time.Millisecond, "%v", err)
@@ -106,6 +110,14 @@ func (b *bench) touchpoint(n int) *kgo.Record {
 		MessageId: fmt.Sprintf("m%07d", n), Identifier: id, Owner: id, Type: "track", Event: "product_viewed", TimeMs: start + int64(n)*1000,
 		ReceivedMs: start + int64(n)*1000, Channel: "web", Actor: "customer", Source: "shop", SessionId: id, Properties: `{"n":` + strconv.Itoa(n) + `}`, Revision: uint64(n + 1),
 	}), wire.HeaderSchema, "touchpoint/1")
+}
+
+// friction makes the record of a friction.
+func (b *bench) friction(f *journey.Friction) *kgo.Record {
+	b.t.Helper()
+	value, err := wire.AppendFriction(nil, b.ns, f)
+	require.NoError(b.t, err)
+	return b.record(stream.TopicFrictions, f.Profile, value)
 }
 
 func (b *bench) touchpoints(from, to int) {
@@ -186,7 +198,12 @@ func (b *bench) lag() int64 {
 	for _, name := range topics() {
 		names = append(names, stream.Qualify(b.ns, name))
 	}
-	committed, err := adm.FetchOffsetsForTopics(b.t.Context(), stream.Qualify(b.ns, stream.GroupSink), names...)
+	var committed kadm.OffsetResponses
+	var err error
+	require.Eventually(b.t, func() bool { // a broker that has just started has no coordinator yet
+		committed, err = adm.FetchOffsetsForTopics(b.t.Context(), stream.Qualify(b.ns, stream.GroupSink), names...)
+		return !errors.Is(err, kerr.CoordinatorNotAvailable)
+	}, patience, 20*time.Millisecond)
 	require.NoError(b.t, err)
 	ends, err := adm.ListEndOffsets(b.t.Context(), names...)
 	require.NoError(b.t, err)
@@ -206,7 +223,7 @@ func (b *bench) query(columns, from string) []string {
 	b.t.Helper()
 	rows, err := b.conn.Query(b.t.Context(), fmt.Sprintf("SELECT concatWithSeparator(' ', %s) FROM %s%s", columns, b.ns, from))
 	require.NoError(b.t, err)
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	list := []string{}
 	for rows.Next() {
 		var s string
@@ -221,7 +238,7 @@ func (b *bench) query(columns, from string) []string {
 func (b *bench) views() map[string][]string {
 	b.t.Helper()
 	all := map[string][]string{}
-	for _, view := range []string{"v_touchpoints", "v_sessions", "v_journeys", "v_transitions", "v_data_quality", "v_rejected", "v_late"} {
+	for _, view := range []string{"v_touchpoints", "v_sessions", "v_journeys", "v_transitions", "v_frictions", "v_data_quality", "v_rejected", "v_late"} {
 		all[view] = b.query("toString(tuple(*))", "_bi."+view+" ORDER BY ALL")
 	}
 	return all

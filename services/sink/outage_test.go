@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"context"
 	"io"
 	"net"
 	"strings"
@@ -29,21 +30,22 @@ type proxy struct {
 
 // newProxy returns a proxy and the DSN that leads through it.
 func newProxy(t *testing.T, dsn string) (*proxy, string) {
+	t.Helper()
 	o, err := clickhouse.ParseDSN(dsn)
 	require.NoError(t, err)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	p := &proxy{listener: l, target: o.Addr[0], clients: map[net.Conn]bool{}}
-	p.running.Go(p.accept)
+	p.running.Go(func() { p.accept(t.Context()) })
 	t.Cleanup(func() {
-		l.Close()
+		_ = l.Close()
 		p.set(true)
 		p.running.Wait()
 	})
 	return p, strings.Replace(dsn, o.Addr[0], l.Addr().String(), 1)
 }
 
-func (p *proxy) accept() {
+func (p *proxy) accept(ctx context.Context) {
 	for {
 		client, err := p.listener.Accept()
 		if err != nil {
@@ -51,22 +53,22 @@ func (p *proxy) accept() {
 		}
 		p.mu.Lock()
 		if p.cut {
-			client.Close()
+			_ = client.Close()
 		} else {
 			p.clients[client] = true
-			p.running.Go(func() { p.serve(client) })
+			p.running.Go(func() { p.serve(ctx, client) })
 		}
 		p.mu.Unlock()
 	}
 }
 
-func (p *proxy) serve(client net.Conn) {
-	defer client.Close()
-	server, err := net.Dial("tcp", p.target)
+func (p *proxy) serve(ctx context.Context, client net.Conn) {
+	defer func() { _ = client.Close() }()
+	server, err := new(net.Dialer).DialContext(ctx, "tcp", p.target)
 	if err != nil {
 		return
 	}
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	var up sync.WaitGroup
 	up.Go(func() {
 		_, _ = io.Copy(server, client) // ends with the client
@@ -74,7 +76,7 @@ func (p *proxy) serve(client net.Conn) {
 	})
 	_, _ = io.Copy(client, server)     // ends with either
 	_, _ = io.Copy(io.Discard, server) // whatever the client no longer takes
-	client.Close()
+	_ = client.Close()
 	up.Wait()
 }
 
@@ -85,7 +87,7 @@ func (p *proxy) set(cut bool) {
 	p.cut = cut
 	if cut {
 		for c := range p.clients {
-			c.Close()
+			_ = c.Close()
 			delete(p.clients, c)
 		}
 	}
@@ -152,9 +154,9 @@ func TestStopWhileClickHouseIsAway(t *testing.T) {
 
 func TestKafkaIsAway(t *testing.T) {
 	b := newBench(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0") // accepts and never answers
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0") // accepts and never answers
 	require.NoError(t, err)
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	s := b.start(func(o *Options) {
 		o.Cluster = stream.Cluster{Brokers: []string{l.Addr().String()}}
 		o.StopTimeout = 100 * time.Millisecond

@@ -99,7 +99,7 @@ func New(_ context.Context, o Options) (*Service, error) {
 // and returns nil. It returns an error only for what no retry can mend. It may be
 // called once.
 func (s *Service) Run(ctx context.Context) error {
-	defer s.conn.Close()
+	defer func() { _ = s.conn.Close() }()
 	// Work outlives ctx by the time for the last flush.
 	work, abort := context.WithCancel(context.WithoutCancel(ctx))
 	defer abort()
@@ -158,7 +158,7 @@ func (s *Service) migrate(ctx context.Context) error {
 func topics() []string {
 	return []string{
 		stream.TopicTouchpoints, stream.TopicLate, stream.TopicRejected, stream.TopicSessions, stream.TopicIdentities,
-		stream.TopicJourneys, stream.TopicTransitions, stream.TopicQuality,
+		stream.TopicJourneys, stream.TopicTransitions, stream.TopicFrictions, stream.TopicQuality,
 	}
 }
 

@@ -41,7 +41,10 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_touchpoints
     is_time_corrected Bool COMMENT 'The clock of the device was off, the event time was corrected',
     is_backfill       Bool COMMENT 'Came in by an import of the past',
     live              Bool COMMENT 'false: late or backfilled, not happening when it arrived',
-    properties        String COMMENT 'JSON object, empty if none'
+    properties        String COMMENT 'JSON object, empty if none',
+    sentiment         Nullable(Decimal(3, 2)) COMMENT 'Score, -2 to 2; null without evidence',
+    sentiment_source  LowCardinality(String) COMMENT 'nps, csat, ces, stars, text or signal; empty: no evidence',
+    device            LowCardinality(String) COMMENT 'desktop, mobile, tablet, tv, bot or other; empty without a user agent'
 )
 AS
 WITH (SELECT argMax(journey_gap_ms, revision) FROM {{.DB}}.models) AS journey_gap_ms
@@ -80,7 +83,10 @@ SELECT
     CAST(bitTest(t.flags, 2) OR bitTest(t.flags, 3) AS Bool) AS is_time_corrected,
     CAST(bitTest(t.flags, 4) AS Bool) AS is_backfill,
     CAST(NOT bitTest(t.flags, 5) AS Bool) AS live,
-    t.properties AS properties
+    t.properties AS properties,
+    if(t.sentiment_source = '', NULL, CAST(toDecimal32(t.sentiment, 2) / 100 AS Decimal(3, 2))) AS sentiment,
+    t.sentiment_source AS sentiment_source,
+    t.device AS device
 FROM
 (
     SELECT
@@ -117,7 +123,10 @@ FROM
 ) AS t
 ASOF LEFT JOIN
 (
-    SELECT profile, started_at, ended_at, journey_id FROM {{.DB}}_bi.v_journeys
+    -- Not v_journeys, which also counts what is in the journeys.
+    SELECT profile, started_at, ended_at, journey_id FROM {{.DB}}.journeys FINAL
+    WHERE status != 'void'
+      AND bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'profile')
 ) AS j ON j.profile = t.profile AND j.started_at <= t.event_time
 ASOF LEFT JOIN
 (

@@ -76,5 +76,6 @@ SELECT 'touchpoints' AS table_name, max(received_at) AS newest_at, max(inserted_
 UNION ALL SELECT 'sessions', max(ended_at), max(inserted_at) FROM {{.DB}}.sessions
 UNION ALL SELECT 'journeys', max(ended_at), max(inserted_at) FROM {{.DB}}.journeys
 UNION ALL SELECT 'transitions', max(at), max(inserted_at) FROM {{.DB}}.transitions
+UNION ALL SELECT 'frictions', max(at), max(inserted_at) FROM {{.DB}}.frictions
 UNION ALL SELECT 'data_quality', toDateTime64(max(minute), 3, 'UTC'), max(inserted_at) FROM {{.DB}}.data_quality
 COMMENT 'How far each table is; 1970-01-01 while it is empty';

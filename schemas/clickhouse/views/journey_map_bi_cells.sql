@@ -3,7 +3,7 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_journey_map
 (
   stage String COMMENT 'Stage of the journey model',
   stage_order UInt8 COMMENT 'Position of the stage in the model; sort by it',
-  channel String COMMENT 'Channel of the touchpoints',
+  channel LowCardinality(String) COMMENT 'Channel of the touchpoints',
   touchpoints UInt64 COMMENT 'Touchpoints on the channel while the profile was in the stage, without robots',
   profiles UInt64 COMMENT 'Unique profiles with such a touchpoint; a profile can be in several cells, so never sum them',
   mean_dwell_seconds Nullable(Float64) COMMENT 'Mean seconds from entering the stage to leaving it, of the cell''s profiles; NULL: none has left yet'

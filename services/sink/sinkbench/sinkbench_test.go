@@ -39,21 +39,22 @@ func BenchmarkSink(b *testing.B) {
 	}
 }
 
-func measure(t testing.TB, rows int, bound time.Duration) Result {
-	ctx, cancel := context.WithTimeout(t.Context(), bound)
+func measure(tb testing.TB, rows int, bound time.Duration) Result {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), bound)
 	defer cancel()
-	k, c := testbed.Kafka(t), testbed.ClickHouse(t)
+	k, c := testbed.Kafka(tb), testbed.ClickHouse(tb)
 	// One namespace for both, that of ClickHouse, whose databases testbed drops.
 	client, err := stream.NewClient(k.Cluster, "test", nil, nil)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	defer client.Close()
 	ns := c.Namespace
-	require.Eventually(t, func() bool {
+	require.Eventually(tb, func() bool {
 		return stream.EnsureTopics(ctx, client, ns, stream.TopicOptions{Partitions: 6}) == nil
 	}, time.Minute, 20*time.Millisecond)
-	defer func() { require.NoError(t, stream.DeleteDerived(t.Context(), client, ns)) }()
-	require.NoError(t, Fill(ctx, k.Cluster, ns, rows))
+	defer func() { require.NoError(tb, stream.DeleteDerived(tb.Context(), client, ns)) }()
+	require.NoError(tb, Fill(ctx, k.Cluster, ns, rows))
 	res, err := Measure(ctx, sink.Options{Namespace: ns, Cluster: k.Cluster, DSN: c.DSN}, uint64(rows))
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return res
 }

@@ -137,7 +137,7 @@ func (m *Machine) FinishRebuild(ctx context.Context) error {
 		{stream.GroupProfile, 12, []string{stream.TopicTouchpoints}},
 		{stream.GroupSink, 1, []string{
 			stream.TopicTouchpoints, stream.TopicSessions, stream.TopicIdentities, stream.TopicJourneys,
-			stream.TopicTransitions, stream.TopicQuality, stream.TopicRejected, stream.TopicLate,
+			stream.TopicTransitions, stream.TopicFrictions, stream.TopicQuality, stream.TopicRejected, stream.TopicLate,
 		}},
 	} {
 		if err := workedOff(ctx, cl, ns, wait.group, wait.topics, wait.rounds); err != nil {

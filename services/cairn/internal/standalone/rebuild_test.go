@@ -100,7 +100,7 @@ func TestFinishWaitsForCopies(t *testing.T) {
 		os.AddOffset("ns.touchpoints", 0, 0, -1)
 		require.NoError(t, kadm.NewClient(cl).CommitAllOffsets(t.Context(), "ns."+g, os))
 	}
-	<-done
+	require.NoError(t, <-done, "told to stop before the end is no failure")
 	q, err := kadm.NewClient(cl).ListEndOffsets(t.Context(), "ns.quality")
 	require.NoError(t, err)
 	o, _ := q.Lookup("ns.quality", 0)

@@ -180,7 +180,7 @@ func (m *Machine) prepareTables(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		if err := warehouse.Migrate(ctx, conn, m.o.Config.Namespace); err != nil {
 			return app.Permanent(err)
 		}

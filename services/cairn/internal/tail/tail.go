@@ -140,7 +140,7 @@ func (t *tailer) read(ctx context.Context) error {
 	for t.Follow || len(t.end) > 0 {
 		fetches := t.cl.PollFetches(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the user ended it
 		}
 		if err := fetches.Err0(); err != nil {
 			return fmt.Errorf("read: %w", err)

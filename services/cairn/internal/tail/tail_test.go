@@ -14,7 +14,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
+	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/stream"
+	"github.com/cairnhq/cairn/pkg/wire"
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
 )
 
@@ -59,6 +61,7 @@ func (l *lines) Write(p []byte) (int, error) {
 
 // numbers are the values' n, in the order printed.
 func (l *lines) numbers(t *testing.T) []int {
+	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []int
@@ -127,13 +130,28 @@ func TestAnUnknownTopicNamesThoseThatExist(t *testing.T) {
 func TestEveryTopicIsDecoded(t *testing.T) {
 	touchpoint, err := (&wirepb.Touchpoint{MessageId: "m", Event: "page_viewed", TimeMs: 5}).MarshalVT()
 	require.NoError(t, err)
+	session, err := (&wirepb.Session{SessionId: "s1", Events: []*wirepb.EventCount{{Event: "other", Count: 2}}, SentimentSum: -150, SentimentCount: 1}).MarshalVT()
+	require.NoError(t, err)
 	epoch, err := (&wirepb.Epoch{Step: "device", Epoch: 3}).MarshalVT()
+	require.NoError(t, err)
+	friction, err := wire.AppendFriction(nil, "shop", &journey.Friction{
+		ID: "f1", Profile: "user:1", JourneyID: "j1", Name: "checkout_abandoned", Kind: journey.FrictionAbsence, Severity: 2, Stage: "decision",
+		AtMillis: 1772366400000, TouchpointID: "m1", Identifier: "anonymous:a", Channel: "web", Revision: 7, Model: "shop", EmittedMillis: 1772366400001,
+	})
 	require.NoError(t, err)
 	cases := []struct {
 		name   string
 		record kgo.Record
 		want   string
 	}{
+		{
+			"a friction",
+			kgo.Record{Topic: "shop.frictions", Key: []byte("user:1"), Value: friction},
+			`"key":"user:1","value":{"specversion":"1.0","id":"f1/7","source":"/cairn/shop","type":"cairn.friction.v1","subject":"user:1","time":"2026-03-01T12:00:00.000Z","datacontenttype":"application/json",` +
+				`"data":{"friction_id":"f1","profile":"user:1","journey_id":"j1","name":"checkout_abandoned","kind":"absence","severity":2,"stage":"decision","substage":"","at":"2026-03-01T12:00:00.000Z",` +
+				`"touchpoint_id":"m1","identifier":"anonymous:a","session_id":"","channel":"web","persona":"","status":"","revision":7,"live":false,"model":"shop","emitted_at":"2026-03-01T12:00:00.001Z"}},"encoding":"json"}`,
+		},
+		{"a session with its events", kgo.Record{Topic: "shop.sessions", Value: session}, `"value":{"session_id":"s1","events":[{"event":"other","count":"2"}],"sentiment_sum":"-150","sentiment_count":"1"},"encoding":"protobuf"`},
 		{"protobuf", kgo.Record{Topic: "shop.touchpoints", Value: touchpoint}, `"value":{"message_id":"m","event":"page_viewed","time_ms":"5"},"encoding":"protobuf"`},
 		{"a late one", kgo.Record{Topic: "shop.touchpoints.late", Value: touchpoint}, `"encoding":"protobuf"`},
 		{
