@@ -90,6 +90,7 @@ type Admin struct {
 type Sessionizer struct {
 	CommitInterval time.Duration `yaml:"commit_interval" help:"time between transactions"`
 	Steps          []string      `yaml:"steps" help:"which steps to run: device, profile"`
+	StateCache     int           `yaml:"state_cache_bytes" help:"memory for state of each step; the rest is read from the data folder"`
 }
 
 // Sink settings.
@@ -126,7 +127,7 @@ func Defaults() Config {
 		ClickHouse:  ClickHouse{DSN: "clickhouse://127.0.0.1:19000/cairn"},
 		Collector:   Collector{Addr: "127.0.0.1:8080", Limits: Limits{EventBytes: 32 << 10, BatchBytes: 500 << 10, BatchEvents: 2500, InFlight: 512, Connections: 4096}},
 		Console:     Console{Addr: "127.0.0.1:8081"},
-		Sessionizer: Sessionizer{CommitInterval: 100 * time.Millisecond, Steps: []string{"device", "profile"}},
+		Sessionizer: Sessionizer{CommitInterval: 100 * time.Millisecond, Steps: []string{"device", "profile"}, StateCache: stream.DefaultStateCache},
 		Sink:        Sink{BatchRows: 100_000, FlushInterval: 700 * time.Millisecond},
 		Monitor:     Monitor{PollInterval: 5 * time.Second, MaxLag: time.Minute},
 	}

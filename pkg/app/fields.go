@@ -111,7 +111,7 @@ func (f field) text() string {
 
 func splitList(text string) []string {
 	var out []string
-	for _, s := range strings.Split(text, ",") {
+	for s := range strings.SplitSeq(text, ",") {
 		if s = strings.TrimSpace(s); s != "" {
 			out = append(out, s)
 		}

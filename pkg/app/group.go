@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -67,8 +68,8 @@ func (g *Group) Run(ctx context.Context) error {
 	ended := make(chan struct{})
 	defer close(ended)
 	g.addControl(&rg, ctx, signals, ended)
-	for i := len(g.parts) - 1; i >= 0; i-- {
-		outcomes = append(outcomes, g.addPart(&rg, ctx, g.parts[i]))
+	for _, p := range slices.Backward(g.parts) {
+		outcomes = append(outcomes, g.addPart(&rg, ctx, p))
 	}
 	first := rg.Run()
 	errs := []error{first}

@@ -180,7 +180,7 @@ func TestWaitForBoundsATryThatHangs(t *testing.T) {
 func TestAPortInUseIsOneSentence(t *testing.T) {
 	ln, err := Listen(t.Context(), "--addr", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	_, err = Listen(t.Context(), "--addr", ln.Addr().String())
 	require.EqualError(t, err, ln.Addr().(*net.TCPAddr).String()+" is in use by another process: choose another address with --addr (port 0 picks a free one)")
 }

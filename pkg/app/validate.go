@@ -7,11 +7,14 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.uber.org/zap/zapcore"
+
+	"github.com/cairnhq/cairn/pkg/stream"
 )
 
 // namespaceShape: what is legal both as a topic prefix and, quoted, as a
@@ -56,6 +59,8 @@ func (c *Config) Validate() error {
 	for _, s := range c.Sessionizer.Steps {
 		v.oneOf("sessionizer.steps", s, "device", "profile")
 	}
+	v.check(c.Sessionizer.StateCache >= stream.MinStateCache, "sessionizer.state_cache_bytes",
+		"is %d: want at least %d", c.Sessionizer.StateCache, stream.MinStateCache)
 	v.check(c.Sink.BatchRows > 0, "sink.batch_rows", "is %d: want more than 0", c.Sink.BatchRows)
 	v.positive("sink.flush_interval", c.Sink.FlushInterval)
 	v.positive("monitor.poll_interval", c.Monitor.PollInterval)
@@ -111,12 +116,7 @@ func (v *validator) between(key string, d, low, high time.Duration) {
 }
 
 func (v *validator) oneOf(key, value string, allowed ...string) {
-	for _, a := range allowed {
-		if value == a {
-			return
-		}
-	}
-	v.check(false, key, "is %q: want %s", value, strings.Join(allowed, ", "))
+	v.check(slices.Contains(allowed, value), key, "is %q: want %s", value, strings.Join(allowed, ", "))
 }
 
 func (v *validator) addr(key, value string) {

@@ -29,8 +29,7 @@ func WaitFor(ctx context.Context, timeout time.Duration, name string, try func(c
 		if err == nil {
 			return nil
 		}
-		var p *permanentError
-		if errors.As(err, &p) {
+		if p, ok := errors.AsType[*permanentError](err); ok {
 			return fmt.Errorf("%s: %w", name, p.err)
 		}
 		if ctx.Err() != nil {

@@ -24,8 +24,7 @@ type yamlReader struct {
 func (c *Config) parseYAML(path string, text []byte, lookup func(string) (string, bool)) error {
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		var syntax yaml.Error
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[yaml.Error](err); ok {
 			return fmt.Errorf("%s: %s", place(path, syntax.GetToken()), firstLine(syntax.GetMessage()))
 		}
 		return fmt.Errorf("%s: %w", path, err)

@@ -126,6 +126,9 @@ func NewStep(o StepOptions) (*Step, error) {
 		kgo.TransactionalID(id),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.ConsumerGroup(s.group),
+		// A static member: killed and started again it takes its partitions back at
+		// once, instead of when Kafka misses the dead one.
+		kgo.InstanceID(o.InstanceID),
 		kgo.SessionTimeout(sessionTimeout),
 		kgo.ConsumeTopics(s.input),
 		// A group without offsets starts at the beginning; an offset that is out of
@@ -211,7 +214,9 @@ func (s *Step) close() {
 	for _, p := range s.parts {
 		s.leave(p)
 	}
+	member, _ := s.sess.Client().GroupMetadata()
 	s.sess.Close()
+	s.leaveGroup(member)
 	s.reg.unregisterAll()
 	if s.db == nil {
 		return

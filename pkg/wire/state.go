@@ -15,36 +15,40 @@ import (
 // read for ever: testdata/golden holds rows of each.
 const stateVersion = 2
 
-// message is what vtprotobuf generates.
-type message interface {
+// Message is what vtprotobuf generates for the records of wirepb.
+type Message interface {
 	SizeVT() int
-	MarshalToSizedBufferVT([]byte) (int, error)
-	UnmarshalVTUnsafe([]byte) error
+	MarshalToSizedBufferVT(buf []byte) (int, error)
+	UnmarshalVTUnsafe(data []byte) error
 }
 
 // Marshal encodes a record of the Protobuf topics into memory of its own.
-func Marshal(m message) []byte { return marshal(m, 0) }
+func Marshal(m Message) []byte { return marshal(m, 0) }
 
 // marshal leaves room for a prefix of n bytes.
-func marshal(m message, n int) []byte {
+func marshal(m Message, n int) []byte {
 	b := make([]byte, n+m.SizeVT())
-	if _, err := m.MarshalToSizedBufferVT(b[n:]); err != nil {
-		// The buffer has the size the message asked for and the messages have no
-		// required fields, so this is a bug of the generated code.
-		panic(fmt.Sprintf("wire: marshal %T: %v", m, err))
-	}
+	Encode(b[n:], m)
 	return b
 }
 
+// Encode fills b, which has the size of the message, as Marshal does.
+func Encode(b []byte, m Message) {
+	if _, err := m.MarshalToSizedBufferVT(b); err != nil {
+		// The messages have no required fields, so this is a bug of the generated code.
+		panic(fmt.Sprintf("wire: marshal %T: %v", m, err))
+	}
+}
+
 // marshalRow encodes a state row.
-func marshalRow(m message) []byte {
+func marshalRow(m Message) []byte {
 	b := marshal(m, 1)
 	b[0] = stateVersion
 	return b
 }
 
 // unmarshalRow decodes a state row; its strings alias b.
-func unmarshalRow(b []byte, m message) error {
+func unmarshalRow(b []byte, m Message) error {
 	if len(b) == 0 {
 		return errors.New("state row is empty")
 	}

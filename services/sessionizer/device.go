@@ -42,6 +42,7 @@ type deviceTask struct {
 	opened  int // sessions, since the last flush
 	raw     wire.Raw
 	pb      wirepb.Touchpoint
+	out     arena
 	tally   tally // of the open transaction
 }
 
@@ -99,7 +100,7 @@ func (t *deviceTask) Process(r *kgo.Record, out stream.Output) error {
 	if err := wire.DecodeRaw(&in, &t.raw); err != nil {
 		return t.reject(r, &in, err, out)
 	}
-	if want := t.hash.Partition(&kgo.Record{Key: []byte(t.raw.Key)}, t.count); !copied && (want != int(t.partition) || string(r.Key) != t.raw.Key) {
+	if !copied && (string(r.Key) != t.raw.Key || t.hash.Partition(r, t.count) != int(t.partition)) {
 		return t.rekey(r, &in, out)
 	}
 	return t.apply(r, copied, out)
@@ -140,7 +141,7 @@ func (t *deviceTask) apply(r *kgo.Record, copied bool, out stream.Output) error 
 	t.mark(d)
 	tp.Revision = t.state.NextRevision()
 	wire.Touchpoint(&t.pb, tp)
-	out.Produce(&kgo.Record{Topic: t.topics.touchpoints, Key: []byte(tp.Owner), Value: wire.Marshal(&t.pb), Headers: t.topics.touchpointHeaders})
+	t.out.produce(out, t.topics.touchpoints, tp.Owner, &t.pb, t.topics.touchpointHeaders)
 	t.linkOthers(tp, out)
 	if edge, ok := tp.Alias(); ok {
 		for _, to := range [2]string{edge.From, edge.To} {
@@ -342,8 +343,7 @@ func (t *deviceTask) flushDevice(d *deviceEntry, out stream.Output) {
 	}
 	for _, s := range c.Sessions {
 		t.state.Put(sessionKey(prefix, s.Start), wire.EncodeSession(s))
-		rec := wire.Session(d.Identifier, t.o.Model, s, t.state.NextRevision())
-		out.Produce(&kgo.Record{Topic: t.topics.sessions, Key: []byte(s.ID), Value: wire.Marshal(rec)})
+		t.out.produce(out, t.topics.sessions, s.ID, wire.Session(d.Identifier, t.o.Model, s, t.state.NextRevision()), nil)
 	}
 	for _, v := range c.Voids {
 		rec := wire.VoidSession(d.Identifier, v, t.state.NextRevision())
@@ -377,11 +377,13 @@ func (t *deviceTask) Committed() {
 	t.met.device(&t.tally, t.partition, t.open.n)
 	t.tally = newTally()
 	t.devices.committed()
+	t.out.reset()
 }
 
 // Rollback implements stream.Task.
 func (t *deviceTask) Rollback() {
 	t.devices.clear()
+	t.out.reset()
 	t.dirty = t.dirty[:0]
 	t.tally = newTally()
 	t.timers.next = 0 // to be looked up again

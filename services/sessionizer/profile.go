@@ -31,6 +31,7 @@ type profileTask struct {
 	dirty    []*profileEntry // in the order of their first change
 	timers   timers
 	pb       wirepb.Touchpoint
+	out      arena
 	tally    tally // of the open transaction
 }
 
@@ -232,8 +233,7 @@ func (t *profileTask) flushProfile(p *profileEntry, at journey.Instant, wall int
 		out.Produce(&kgo.Record{Topic: t.topics.journeys, Key: []byte(v.ID), Value: wire.Marshal(rec)})
 	}
 	for _, j := range c.Journeys {
-		rec := wire.Journey(p.ID, t.o.Model, j, t.state.NextRevision())
-		out.Produce(&kgo.Record{Topic: t.topics.journeys, Key: []byte(j.ID), Value: wire.Marshal(rec)})
+		t.out.produce(out, t.topics.journeys, j.ID, wire.Journey(p.ID, t.o.Model, j, t.state.NextRevision()), nil)
 	}
 	for i := range c.Transitions {
 		tr := &c.Transitions[i]
@@ -347,11 +347,13 @@ func (t *profileTask) Committed() {
 	t.met.profile(&t.tally)
 	t.tally = newTally()
 	t.profiles.committed()
+	t.out.reset()
 }
 
 // Rollback implements stream.Task.
 func (t *profileTask) Rollback() {
 	t.profiles.clear()
+	t.out.reset()
 	t.dirty = t.dirty[:0]
 	t.tally = newTally()
 	t.timers.next = 0 // to be looked up again

@@ -132,7 +132,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 func TestConfigCheckSaysAllAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	require.NoError(t, os.WriteFile("cairn.yaml", []byte("namespace: shop\nidentity: {secret: '${NO_SUCH}'}\nlog: {levle: info}\n"), 0o600))
+	require.NoError(t, os.WriteFile("cairn.yaml", []byte("namespace: shop\nidentity: {secret: '${NO_SUCH}'}\nlog: {levle: info}\n"), 0o600)) //nolint:misspell // the mistake to find
 	code, _, stderr := run(t, nil, "config", "check")
 	require.Equal(t, 1, code)
 	require.Equal(t, "cairn: cairn.yaml:2:20: ${NO_SUCH} has no value: set the environment variable NO_SUCH\n"+
@@ -279,7 +279,7 @@ func TestAPortInUseNamesTheFlag(t *testing.T) {
 	t.Chdir(t.TempDir())
 	taken, err := app.Listen(t.Context(), "", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer taken.Close()
+	defer func() { _ = taken.Close() }()
 	env := map[string]string{"CAIRN_COLLECTOR_WRITE_KEYS": "k:web"}
 	for flag, line := range map[string][]string{
 		"--admin-addr": {"collector", "--admin-addr", taken.Addr().String()},

@@ -18,7 +18,7 @@ func commands(sh *shell) []*cobra.Command {
 		newTail(sh),
 		newLag(sh),
 		newConfig(sh),
-		newHealthcheck(sh),
+		newHealthcheck(),
 		newVersion(sh),
 	}
 }

@@ -147,7 +147,8 @@ func (d *demo) readUp(cmd *cobra.Command) error {
 	if d.up.kafka != "" && d.up.kafka != standalone.KafkaLocal {
 		return app.UsageErrorf("--kafka is %q: the demo runs a broker of its own, the embedded one or, with %q, a real one", d.up.kafka, standalone.KafkaLocal)
 	}
-	return errors.Join(d.readPorts(cmd), d.makeKeys())
+	d.makeKeys()
+	return d.readPorts(cmd)
 }
 
 func (d *demo) readPorts(cmd *cobra.Command) (err error) {

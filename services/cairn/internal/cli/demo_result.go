@@ -100,7 +100,7 @@ func countBy(ctx context.Context, conn driver.Conn, query string) (counts map[st
 	if err != nil {
 		return nil, 0, fmt.Errorf("count: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	counts = map[string]uint64{}
 	for rows.Next() {
 		var name string
@@ -126,7 +126,7 @@ func (r *demoResult) readTransitions(ctx context.Context, conn driver.Conn, ns s
 	if err != nil {
 		return fmt.Errorf("count the transitions: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	r.TransitionsByStage = []transitionCount{}
 	for rows.Next() {
 		var t transitionCount

@@ -17,7 +17,7 @@ import (
 const tableWidth = 100
 
 // makeKeys gives each of the shop's systems a write key for this run.
-func (d *demo) makeKeys() error {
+func (d *demo) makeKeys() {
 	d.writeKeys = map[string]string{}
 	d.up.cfg.Collector.WriteKeys = nil
 	for _, source := range shop.Sources() {
@@ -25,7 +25,6 @@ func (d *demo) makeKeys() error {
 		d.writeKeys[source] = key
 		d.up.cfg.Collector.WriteKeys = append(d.up.cfg.Collector.WriteKeys, app.WriteKey{Key: key, Source: source})
 	}
-	return nil
 }
 
 // tell sends the week, waits until it has arrived, and prints what became of it.
@@ -39,7 +38,7 @@ func (d *demo) tell(ctx context.Context, b *banner) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	arrived := time.Now()
 	s, err := newSettler(ctx, conn, d, b)
 	if err != nil {

@@ -37,7 +37,7 @@ func (r *demoResult) text(w *strings.Builder, kept string) error {
 }
 
 // accounting prints the counts, each with what is worth knowing about it.
-func (r *demoResult) accounting(w io.Writer) {
+func (r *demoResult) accounting(w *strings.Builder) {
 	var sources []string
 	for _, s := range shop.Sources() {
 		sources = append(sources, s+" "+mapview.FormatCount(r.SourceEvents[s]))
@@ -81,7 +81,7 @@ func list(counts map[string]uint64) string {
 }
 
 // transitions prints how often journeys went from stage to stage, as a square.
-func (r *demoResult) transitions(w io.Writer) {
+func (r *demoResult) transitions(w *strings.Builder) {
 	fmt.Fprintf(w, "%-16s %8s   from the stage on the left to the one above\n\n", "transitions", mapview.FormatCount(r.Transitions))
 	counts := map[[2]string]uint64{}
 	for _, t := range r.TransitionsByStage {
@@ -118,7 +118,7 @@ func clip(text string, width int) string {
 }
 
 // story says in two sentences what the days show.
-func (r *demoResult) story(w io.Writer) {
+func (r *demoResult) story(w *strings.Builder) {
 	if c := r.Conversion; c != nil {
 		fmt.Fprintf(w, "\nOf the customers who came to %s, %s went on while the checkout failed (%s to %s)\n"+
 			"and %s after it was fixed (%s to %s).\n", c.Stage,
@@ -161,13 +161,13 @@ func (p *progress) say(text string) {
 		return
 	}
 	p.what, p.shown = what, time.Now()
-	fmt.Fprintf(p.out, "\r\x1b[2K%s …", text)
+	_, _ = fmt.Fprintf(p.out, "\r\x1b[2K%s …", text)
 }
 
 // clear removes the line.
 func (p *progress) clear() {
 	if p.out != nil && p.what != "" {
 		p.what = ""
-		fmt.Fprint(p.out, "\r\x1b[2K")
+		_, _ = fmt.Fprint(p.out, "\r\x1b[2K")
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/cairnhq/cairn/pkg/telemetry"
 )
 
-func newHealthcheck(sh *shell) *cobra.Command {
+func newHealthcheck() *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use: "healthcheck", Short: "Ask a service whether it is ready", Args: exactly(0, ""),
@@ -42,7 +42,7 @@ func healthcheck(ctx context.Context, url string) error {
 	if err != nil {
 		return shorten(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}

@@ -67,7 +67,7 @@ func (sh *shell) importSender(ctx context.Context, cmd *cobra.Command) (importer
 	if key == "" {
 		return nil, nil, app.UsageErrorf("--collector wants a --write-key too")
 	}
-	c := &importer.CollectorSender{URL: url, WriteKey: key, Notice: func(text string) { fmt.Fprintln(sh.Err, "cairn: "+text) }}
+	c := &importer.CollectorSender{URL: url, WriteKey: key, Notice: func(text string) { _, _ = fmt.Fprintln(sh.Err, "cairn: "+text) }}
 	if err := c.Check(); err != nil {
 		return nil, nil, app.UsageErrorf("%s", err)
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/cairnhq/cairn/services/monitor"
 )
@@ -23,7 +24,7 @@ func (sh *shell) printLag(snap *monitor.Snapshot, asJSON bool) error {
 		for j < len(snap.Partitions) && sameLag(&snap.Partitions[i], &snap.Partitions[j]) {
 			j++
 		}
-		p, partitions := &snap.Partitions[i], fmt.Sprint(snap.Partitions[i].Partition)
+		p, partitions := &snap.Partitions[i], strconv.Itoa(int(snap.Partitions[i].Partition))
 		if j-i > 1 {
 			partitions += fmt.Sprintf("-%d", snap.Partitions[j-1].Partition)
 		}

@@ -74,8 +74,7 @@ func passes(err error) bool {
 // shorten keeps of a dial error what an operator needs: the client wraps it in
 // advice for programmers.
 func shorten(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op
 	}
 	return err
@@ -94,7 +93,7 @@ func needsClickHouse(cfg *app.Config) dependency {
 		if err != nil {
 			return app.Permanent(fmt.Errorf("clickhouse.dsn: %w", err))
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		return conn.Ping(ctx)
 	}}
 }
@@ -139,7 +138,7 @@ func migrate(ctx context.Context, cfg *app.Config, m *journey.Model) error {
 	if err != nil {
 		return clickhouseError(cfg, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err := warehouse.Migrate(ctx, conn, cfg.Namespace); err != nil {
 		return app.Permanent(err)
 	}

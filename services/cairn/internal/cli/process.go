@@ -82,7 +82,7 @@ func newRegistry() *prometheus.Registry {
 
 // serve adds a service: it waits for what the service needs, makes it and runs
 // it. Until then /readyz says what is awaited.
-func (p *process) serve(name string, needs []dependency, make func(context.Context) (service, error)) {
+func (p *process) serve(name string, needs []dependency, open func(context.Context) (service, error)) {
 	for i := range needs {
 		needs[i].gate = new(app.Gate)
 		p.health.Register(needs[i].name, needs[i].gate.Ready)
@@ -92,12 +92,12 @@ func (p *process) serve(name string, needs []dependency, make func(context.Conte
 		for _, n := range needs {
 			if err := n.await(ctx, p); err != nil {
 				if ctx.Err() != nil {
-					return nil // told to stop before it began
+					return nil //nolint:nilerr // told to stop before it began
 				}
 				return err
 			}
 		}
-		s, err := make(ctx)
+		s, err := open(ctx)
 		if err != nil {
 			return err
 		}

@@ -29,12 +29,12 @@ type shell struct {
 // Main runs a command line (without the program's name) and returns the exit
 // code. What went wrong is one line on the error stream.
 func Main(ctx context.Context, args []string, s Streams, lookupEnv func(string) (string, bool)) int {
-	root := newRoot(&shell{s, lookupEnv})
+	root := newRoot(&shell{s, lookupEnv}) //nolint:contextcheck // a command gets ctx when it is run, from cobra
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil && err.Error() != "" {
-		for _, line := range strings.Split(err.Error(), "\n") {
-			fmt.Fprintln(s.Err, "cairn: "+line)
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			_, _ = fmt.Fprintln(s.Err, "cairn: "+line)
 		}
 	}
 	return app.ExitCode(err)

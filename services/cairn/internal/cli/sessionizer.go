@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -31,6 +32,7 @@ func newSessionizer(sh *shell) *cobra.Command {
 	setting(f, "steps", "sessionizer.steps")
 	setting(f, "model", "model")
 	setting(f, "data", "data")
+	setting(f, "state-cache-bytes", "sessionizer.state_cache_bytes")
 	kafkaFlags(f)
 	serviceFlags(f)
 	return cmd
@@ -66,6 +68,7 @@ func (p *process) serveSessionizer(ctx context.Context) (release func(), err err
 func (p *process) addSessionizer(o sessionizer.Options) {
 	o.Namespace, o.Cluster, o.Steps = p.cfg.Namespace, p.cfg.Kafka.Cluster, p.cfg.Sessionizer.Steps
 	o.Secret, o.CommitInterval = []byte(p.cfg.Identity.Secret), p.cfg.Sessionizer.CommitInterval
+	o.StateDir, o.StateCache = filepath.Join(p.cfg.Data, "state"), int64(p.cfg.Sessionizer.StateCache)
 	o.Log, o.Registerer = p.log, p.reg
 	p.serve("sessionizer", []dependency{needsKafka(p.cfg, true)}, func(ctx context.Context) (service, error) {
 		return sessionizer.New(ctx, o)

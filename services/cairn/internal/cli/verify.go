@@ -31,7 +31,7 @@ their way, tables differ for a moment. Exit code 1 if anything differs.`,
 			if err != nil {
 				return clickhouseError(cfg, err)
 			}
-			defer conn.Close()
+			defer func() { _ = conn.Close() }()
 			report, err := warehouse.Verify(cmd.Context(), conn, cfg.Namespace, warehouse.VerifyOptions{Gap: gap})
 			if err != nil {
 				return err
