@@ -93,14 +93,14 @@ func TestComposeCommandsExist(t *testing.T) {
 		require.FileExists(t, filepath.Join(s.Build.Context, s.Build.Dockerfile))
 	}
 	requireCommand(t, binary, "healthcheck")
-	out, err := exec.Command(binary, "healthcheck", "--url", "http://127.0.0.1:1/readyz").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), binary, "healthcheck", "--url", "http://127.0.0.1:1/readyz").CombinedOutput()
 	require.ErrorContains(t, err, "exit status 1", "nothing listens there")
 	require.Contains(t, string(out), "refused", "the flag is known")
 }
 
 func requireCommand(t *testing.T, binary, name string) {
 	t.Helper()
-	out, err := exec.Command(binary, name, "--help").CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), binary, name, "--help").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	require.Regexp(t, `(?m)^\s+cairn `+name+`\b.*$`, string(out), "the help is of the command, not of the program")
 }

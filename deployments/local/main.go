@@ -42,7 +42,7 @@ func run(ctx context.Context, names []string, out io.Writer) int {
 			err = fmt.Errorf("unknown engine %q: want clickhouse or kafka", name)
 		}
 		if err != nil {
-			fmt.Fprintln(out, "deps:", err)
+			_, _ = fmt.Fprintln(out, "deps:", err)
 			code = 1
 		}
 	}

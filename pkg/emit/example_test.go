@@ -24,7 +24,7 @@ func ExampleClient_Send() {
 	if err != nil {
 		panic(err)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -37,8 +37,7 @@ func ExampleClient_Send() {
 		Properties:  map[string]any{"revenue": 49.90, "currency": "EUR"},
 	}
 	err = client.Send(ctx, purchase)
-	var unsure *emit.SendError
-	if errors.As(err, &unsure) { // Kafka was away: once more, with the same messageIds
+	if unsure, ok := errors.AsType[*emit.SendError](err); ok { // Kafka was away: once more, with the same messageIds
 		err = client.Send(ctx, unsure.Unacknowledged...)
 	}
 	fmt.Println("sent:", err == nil)

@@ -118,6 +118,9 @@ func (m *Model) Step(f *Fold, p *Point, intent int64) (Transition, bool) {
 func (m *Model) fire(f *Fold, p *Point, intent int64) (fired uint64, substages [MaxRules]int) {
 	for set := p.Matches; set != 0; set &= set - 1 {
 		n := bits.TrailingZeros64(set)
+		if n >= len(m.rules) {
+			break // no cairn wrote that
+		}
 		r := &m.rules[n]
 		// Not before the stage was entered, at an earlier point.
 		if r.After >= 0 && f.Visited&(1<<r.After) == 0 {
@@ -156,7 +159,7 @@ func (m *Model) choose(f *Fold, fired uint64, substages [MaxRules]int) (to int, 
 			return s, DirectionAdvance
 		}
 	}
-	if f.Stage < 0 {
+	if f.Stage < 0 || f.Stage >= len(m.Stages) {
 		return 0, ""
 	}
 	back := -1

@@ -90,6 +90,9 @@ func (p *Profile) withdraw(m *Model, k FrictionKey, c *ProfileChanges) {
 	}
 	delete(p.frictions, k)
 	p.struckAnew = true
+	if k.Friction >= len(m.Frictions) {
+		return // no cairn wrote that
+	}
 	rule := &m.Frictions[k.Friction]
 	c.Frictions = append(c.Frictions, Friction{
 		ID: p.frictionID(m, k), Profile: p.ID, Name: rule.Name, Kind: rule.Kind(), Severity: rule.Severity,
@@ -133,6 +136,9 @@ func (p *Profile) sweep(m *Model, behind OrderKey, all bool, c *ProfileChanges) 
 func (p *Profile) forget(t *troubles, through OrderKey) {
 	before := len(p.frictions)
 	maps.DeleteFunc(p.frictions, func(k FrictionKey, _ published) bool {
+		if k.Friction >= len(t.list) {
+			return true
+		}
 		e := t.list[k.Friction].Open
 		return k.Touchpoint.Compare(through) <= 0 && (e == nil || e.Key != k.Touchpoint)
 	})

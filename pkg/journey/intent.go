@@ -35,7 +35,7 @@ func (m *Model) addIntent(s *Standing, p *Point) {
 
 func (m *Model) decayed(v, steps int64) int64 {
 	halvings := steps / decaySteps
-	if v == 0 || halvings > 63 {
+	if v == 0 || steps < 0 || halvings > 63 {
 		return 0
 	}
 	hi, lo := bits.Mul64(uint64(v), m.decay[steps%decaySteps])

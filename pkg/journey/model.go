@@ -166,7 +166,7 @@ func (r *Rule) matches(t *Touchpoint) bool {
 
 // StageName is the name of stage i, or "" for none (-1).
 func (m *Model) StageName(i int) string {
-	if i < 0 {
+	if i < 0 || i >= len(m.Stages) {
 		return ""
 	}
 	return m.Stages[i].Name
@@ -174,7 +174,7 @@ func (m *Model) StageName(i int) string {
 
 // SubstageName is the name of a stage's substage, or "" for none (-1).
 func (m *Model) SubstageName(stage, sub int) string {
-	if stage < 0 || sub < 0 {
+	if stage < 0 || sub < 0 || stage >= len(m.Stages) || sub >= len(m.Stages[stage].Substages) {
 		return ""
 	}
 	return m.Stages[stage].Substages[sub]

@@ -77,14 +77,16 @@ func (b *Behaviour) add(m *Model, p *Point) {
 	}
 	if p.Rare != nil {
 		for _, t := range p.Rare.Traits {
-			b.Traits[t.Index] = t.Value
+			if t.Index < len(b.Traits) {
+				b.Traits[t.Index] = t.Value
+			}
 		}
 	}
 	if p.Business {
 		return
 	}
 	b.Touchpoints++
-	if p.Event > 0 {
+	if p.Event > 0 && int(p.Event) <= len(b.EventCounts) {
 		b.EventCounts[p.Event-1]++
 	}
 	if i, ok := m.channels[p.Channel]; ok {
@@ -99,7 +101,7 @@ func (m *Model) persona(b *Behaviour) int {
 
 // PersonaName is the name of persona i, or "" for none (-1).
 func (m *Model) PersonaName(i int) string {
-	if i < 0 {
+	if i < 0 || i >= len(m.Personas) {
 		return ""
 	}
 	return m.Personas[i].Name

@@ -234,6 +234,11 @@ func (p *Profile) touch(record int64) {
 			p.Journeys[i].Touched = max(p.Journeys[i].Touched, record)
 		}
 	}
+	for _, j := range p.Journeys {
+		if j.Touched == 0 { // new, maybe of points that were here before
+			j.Touched = record
+		}
+	}
 	for _, k := range p.fresh {
 		if i := p.near(k.Time); i >= 0 && k.Time <= p.Journeys[i].End {
 			p.Journeys[i].Live = p.live(k)
@@ -371,7 +376,10 @@ func (p *Profile) claim(start, end int64, taken []*Journey) *Journey {
 // mint makes a journey with an id of its own: from the point of the window that
 // arrived first of those just added, else from the first in order.
 func (p *Profile) mint(start, end int64) *Journey {
-	from := p.between(start, end)[0].OrderKey
+	from := OrderKey{Time: start}
+	if points := p.between(start, end); len(points) > 0 { // else a damaged base stands alone
+		from = points[0].OrderKey
+	}
 	for _, k := range p.fresh {
 		if start <= k.Time && k.Time <= end {
 			from = k
@@ -462,12 +470,12 @@ func (p *Profile) Due(m *Model) int64 {
 		if !j.Lapsed {
 			at(j.End + m.JourneyGap + 1)
 		}
-		if i == 0 {
-			at(j.Touched + m.keepJourneys())
+		if i == 0 && m.Lateness > 0 {
+			at(j.Touched + m.keepJourneys() + 1)
 		}
 	}
-	if len(p.Journeys) == 0 && len(p.points) > 0 {
-		at(p.Touched + m.keepJourneys())
+	if len(p.Journeys) == 0 && len(p.points) > 0 && m.Lateness > 0 {
+		at(p.Touched + m.keepJourneys() + 1)
 	}
 	if p.now != nil {
 		for n := range p.now.troubles.list {

@@ -64,7 +64,7 @@ type EventCount struct {
 
 // EventName is the name of event i of a count.
 func (m *Model) EventName(i int) string {
-	if i >= len(m.Events) {
+	if i < 0 || i >= len(m.Events) {
 		return "other"
 	}
 	return m.Events[i]

@@ -104,6 +104,9 @@ func (t *troubles) read(m *Model, p *Point, struck func() Struck) (out []strike,
 		n := bits.TrailingZeros64(set) / 2
 		starts, ends := set&(1<<(2*n)) != 0, set&(2<<(2*n)) != 0
 		set &^= 3 << (2 * n)
+		if n >= len(t.list) {
+			break // no cairn wrote that
+		}
 		rule, state := &m.Frictions[n], &t.list[n]
 		switch {
 		case rule.Event != nil:
@@ -155,7 +158,7 @@ func (t *Trouble) repeat(r *Repetition, value uint64, at int64) bool {
 	}
 	old := func(x int64) bool { return x < at-r.Within }
 	if len(t.Repetitions) >= maxValues {
-		maps.DeleteFunc(t.Repetitions, func(_ uint64, times []int64) bool { return old(times[len(times)-1]) })
+		maps.DeleteFunc(t.Repetitions, func(_ uint64, times []int64) bool { return len(times) == 0 || old(times[len(times)-1]) })
 	}
 	times := append(slices.DeleteFunc(t.Repetitions[value], old), at)
 	if len(times) < r.AtLeast {

@@ -95,7 +95,7 @@ func (c *ClickHouse) start(ctx context.Context, o ClickHouseOptions, dir, librar
 	if err != nil {
 		return fmt.Errorf("find our own binary: %w", err)
 	}
-	cmd := exec.Command(self, "-C", config, "--path", data, "--listen_host", loopback,
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), self, "-C", config, "--path", data, "--listen_host", loopback,
 		"--tcp_port", strconv.Itoa(c.port), "--http_port", strconv.Itoa(c.httpPort), "--query", keepAlive)
 	cmd.Dir = dir
 	cmd.Env = append(childEnvironment(), envChild+"=clickhouse", envChildLibrary+"="+library, envChildFolder+"="+data)
@@ -132,7 +132,7 @@ func (c *ClickHouse) probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	if err != nil {
 		return err

@@ -78,9 +78,9 @@ func TestClickHouseFolderHasOneOwner(t *testing.T) {
 
 func TestClickHousePortInUse(t *testing.T) {
 	needEngine(t)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	port := ln.Addr().(*net.TCPAddr).Port
 	_, err = local.StartClickHouse(t.Context(), local.ClickHouseOptions{Dir: t.TempDir(), Port: port})
 	require.ErrorContains(t, err, "is in use: stop the program that holds it, or choose another with --clickhouse-port")

@@ -23,7 +23,7 @@ func TestEmbeddedKeepsRecords(t *testing.T) {
 	require.False(t, e.Unclean(), "a new folder needs no rebuild")
 	_, err := kadm.NewClient(client(t, e.Addr())).CreateTopic(t.Context(), 1, 1, nil, "kept")
 	require.NoError(t, err)
-	write(t, e.Addr(), "kept", "one", "two")
+	write(t, e.Addr(), "one", "two")
 	require.NoError(t, e.Close())
 
 	e = startEmbedded(t, dir)
@@ -38,7 +38,7 @@ func TestEmbeddedRemembersAnUncleanStop(t *testing.T) {
 	parent, kill := startParent(t, "embedded", dir)
 	_, err := kadm.NewClient(client(t, parent.Addr)).CreateTopic(t.Context(), 1, 1, nil, "kept")
 	require.NoError(t, err)
-	write(t, parent.Addr, "kept", "one", "two", "three")
+	write(t, parent.Addr, "one", "two", "three")
 	kill()
 
 	e := startEmbedded(t, dir)
@@ -58,9 +58,9 @@ func TestEmbeddedRemembersAnUncleanStop(t *testing.T) {
 
 // A port in use is told in a sentence, and does not make the last stop look unclean.
 func TestEmbeddedPortInUse(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	dir := t.TempDir()
 	_, err = local.StartEmbedded(t.Context(), dir, ln.Addr().(*net.TCPAddr).Port, nil)
 	require.ErrorContains(t, err, "choose another with --kafka-port")

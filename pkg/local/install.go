@@ -32,7 +32,7 @@ func InstallEngine(ctx context.Context, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "fetching the ClickHouse engine %s %s with npm (180 MB) into %s\n", enginePackage, EngineVersion, dir)
+	_, _ = fmt.Fprintf(progress, "fetching the ClickHouse engine %s %s with npm (180 MB) into %s\n", enginePackage, EngineVersion, dir)
 	return install(dir, func(part string) error {
 		// npm compares the archive with the checksum in the registry's answer.
 		if err := run(ctx, part, npm, "pack", "--silent", enginePackage+"@"+EngineVersion); err != nil {
@@ -63,7 +63,7 @@ func InstallKafka(ctx context.Context, pom []byte, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "fetching Kafka %s with Maven (50 MB) into %s\n", KafkaVersion, dir)
+	_, _ = fmt.Fprintf(progress, "fetching Kafka %s with Maven (50 MB) into %s\n", KafkaVersion, dir)
 	return install(dir, func(part string) error {
 		file := filepath.Join(part, "pom.xml")
 		if err := os.WriteFile(file, pom, 0o600); err != nil {
@@ -89,7 +89,7 @@ func install(dir string, fill func(part string) error) error {
 	if err != nil {
 		return fmt.Errorf("make the cache folder: %w", err)
 	}
-	defer os.RemoveAll(part)
+	defer func() { _ = os.RemoveAll(part) }()
 	if err := fill(part); err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func unpack(archive, dir string, names ...string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	gz, err := gzip.NewReader(f)
 	if err != nil {
 		return fmt.Errorf("unpack %s: %w", archive, err)

@@ -124,7 +124,7 @@ func (k *Kafka) start(ctx context.Context, o KafkaOptions, dir, java, jars strin
 	if heap == 0 {
 		heap = kafkaHeapMB
 	}
-	cmd := exec.Command(java, "-Xms128m", fmt.Sprintf("-Xmx%dm", heap), "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), java, "-Xms128m", fmt.Sprintf("-Xmx%dm", heap), "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
 		"-Djava.awt.headless=true", "-Dlog4j2.configurationFile="+filepath.Join(dir, "log4j2.properties"),
 		"-cp", classpath, "kafka.Kafka", properties)
 	cmd.Dir = dir

@@ -34,10 +34,10 @@ func client(t *testing.T, addr string, opts ...kgo.Opt) *kgo.Client {
 	return cl
 }
 
-// write has an independent client write the values to the topic, acknowledged by all replicas.
-func write(t *testing.T, addr, topic string, values ...string) {
+// write has an independent client write the values to the topic "kept", acknowledged by all replicas.
+func write(t *testing.T, addr string, values ...string) {
 	t.Helper()
-	w := &kafka.Writer{Addr: kafka.TCP(addr), Topic: topic, RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond, MaxAttempts: 20}
+	w := &kafka.Writer{Addr: kafka.TCP(addr), Topic: "kept", RequiredAcks: kafka.RequireAll, BatchTimeout: time.Millisecond, MaxAttempts: 20}
 	var messages []kafka.Message
 	for _, v := range values {
 		messages = append(messages, kafka.Message{Key: []byte("k"), Value: []byte(v)})
@@ -70,13 +70,13 @@ func TestKafkaOpensItsFolderAgain(t *testing.T) {
 	_, err := adm.CreateTopic(t.Context(), 1, 1, nil, "kept")
 	require.NoError(t, err)
 	id := clusterID(t, adm)
-	write(t, k.Addr(), "kept", "one", "two")
+	write(t, k.Addr(), "one", "two")
 	require.NoError(t, k.Stop())
 
 	k = startKafka(t, dir)
 	require.Equal(t, id, clusterID(t, kadm.NewClient(client(t, k.Addr()))))
 	require.Equal(t, []string{"one", "two"}, read(t, k.Addr(), "kept", 2))
-	write(t, k.Addr(), "kept", "three")
+	write(t, k.Addr(), "three")
 	require.NoError(t, syscall.Kill(k.PID(), syscall.SIGKILL))
 	<-k.Done()
 	require.NoError(t, k.Stop())

@@ -71,7 +71,7 @@ func startParent(t *testing.T, what, dir string) (s started, kill func()) {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.Command(self, dir)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), self, dir)
 	cmd.Env = append(os.Environ(), envParent+"="+what)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

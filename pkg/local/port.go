@@ -14,7 +14,7 @@ const loopback = "127.0.0.1"
 
 // FreePort picks a port of 127.0.0.1 that nothing listens on. Another process may take it before the caller does.
 func FreePort() (int, error) {
-	ln, err := net.Listen("tcp", loopback+":0")
+	ln, err := net.Listen("tcp", loopback+":0") //nolint:noctx // an address without a name: nothing to wait for
 	if err != nil {
 		return 0, fmt.Errorf("pick a free port: %w", err)
 	}
@@ -24,7 +24,7 @@ func FreePort() (int, error) {
 
 // CheckPort says in one sentence if the port of 127.0.0.1 is taken. The flag is what the user would change.
 func CheckPort(port int, flag string) error {
-	ln, err := net.Listen("tcp", address(port))
+	ln, err := net.Listen("tcp", address(port)) //nolint:noctx // as above
 	if err != nil {
 		return portError(port, flag, err)
 	}

@@ -35,7 +35,7 @@ func startProcess(name string, cmd *exec.Cmd, logPath string, watched bool) (*pr
 	if err != nil {
 		return nil, fmt.Errorf("open the log of %s: %w", name, err)
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	cmd.Stdout, cmd.Stderr = out, out
 	p := &process{name: name, cmd: cmd, logPath: logPath, done: make(chan struct{})}
 	if watched {
@@ -43,7 +43,7 @@ func startProcess(name string, cmd *exec.Cmd, logPath string, watched bool) (*pr
 		if err != nil {
 			return nil, fmt.Errorf("start %s: %w", name, err)
 		}
-		defer r.Close()
+		defer func() { _ = r.Close() }()
 		cmd.ExtraFiles = []*os.File{r}
 		p.watch = w
 	}

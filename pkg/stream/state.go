@@ -125,7 +125,7 @@ func (s *State) Delete(key []byte) { s.overlay.put(key, nil) }
 // never to a row, so that a row that returns outranks its void.
 func (s *State) NextRevision() uint64 {
 	s.meta.Counter++
-	return uint64(s.meta.Epoch)<<40 | s.meta.Counter
+	return uint64(s.meta.Epoch)<<EpochShift | s.meta.Counter
 }
 
 // Observe moves stream time forward to an event time, never back.

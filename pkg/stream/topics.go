@@ -63,6 +63,8 @@ func topicConfig(name string, embedded bool) map[string]*string {
 		retain(35)
 	case TopicTransitions, TopicFrictions:
 		retain(35)
+	case TopicEpochs:
+		set["cleanup.policy"] = "compact"
 	case TopicDeviceChangelog, TopicProfileChangelog:
 		// Small segments: the active one is never compacted.
 		set["cleanup.policy"] = "compact"
@@ -87,7 +89,7 @@ func topicConfig(name string, embedded bool) map[string]*string {
 
 // AllTopics lists every topic of a namespace, without the prefix, in a fixed order.
 func AllTopics() []string {
-	return append([]string{TopicRaw}, DerivedTopics()...)
+	return append(append([]string{TopicRaw}, DerivedTopics()...), TopicEpochs)
 }
 
 // DerivedTopics lists the topics that a rebuild makes anew from the raw topic.
@@ -127,8 +129,11 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, namespace string, o Topic
 	}
 	names := AllTopics()
 	for _, name := range names {
-		full := Qualify(namespace, name)
-		res, err := adm.CreateTopic(ctx, o.Partitions, o.Replication, topicConfig(name, o.Embedded), full)
+		full, partitions := Qualify(namespace, name), o.Partitions
+		if name == TopicEpochs {
+			partitions = 1
+		}
+		res, err := adm.CreateTopic(ctx, partitions, o.Replication, topicConfig(name, o.Embedded), full)
 		if err == nil {
 			err = res.Err
 		}
@@ -146,7 +151,7 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, namespace string, o Topic
 	}
 	want := len(details[full[0]].Partitions)
 	for _, d := range details.Sorted() {
-		if len(d.Partitions) != want {
+		if len(d.Partitions) != want && d.Topic != Qualify(namespace, TopicEpochs) {
 			return fmt.Errorf("topic %s has %d partitions and %s has %d: they must be equal; delete %s to have it made anew (its content is derived)",
 				d.Topic, len(d.Partitions), full[0], want, d.Topic)
 		}
@@ -208,17 +213,7 @@ func DeleteDerived(ctx context.Context, cl *kgo.Client, namespace string) error 
 	for _, t := range DerivedTopics() {
 		topics = append(topics, Qualify(namespace, t))
 	}
-	sort.Strings(topics)
-	res, err := adm.DeleteTopics(ctx, topics...)
-	if err != nil {
-		return fmt.Errorf("delete derived topics: %w", err)
-	}
-	for _, r := range res.Sorted() {
-		if r.Err != nil && !errors.Is(r.Err, kerr.UnknownTopicOrPartition) {
-			return fmt.Errorf("delete topic %s: %w", r.Topic, r.Err)
-		}
-	}
-	if err := awaitGone(ctx, adm, topics); err != nil {
+	if err := deleteTopics(ctx, adm, topics); err != nil {
 		return err
 	}
 	groups := []string{Qualify(namespace, GroupDevice), Qualify(namespace, GroupProfile), Qualify(namespace, GroupSink)}
@@ -232,4 +227,19 @@ func DeleteDerived(ctx context.Context, cl *kgo.Client, namespace string) error 
 		}
 	}
 	return nil
+}
+
+// deleteTopics deletes topics, those that are there, and waits until they are gone.
+func deleteTopics(ctx context.Context, adm *kadm.Client, topics []string) error {
+	sort.Strings(topics)
+	res, err := adm.DeleteTopics(ctx, topics...)
+	if err != nil {
+		return fmt.Errorf("delete topics: %w", err)
+	}
+	for _, r := range res.Sorted() {
+		if r.Err != nil && !errors.Is(r.Err, kerr.UnknownTopicOrPartition) {
+			return fmt.Errorf("delete topic %s: %w", r.Topic, r.Err)
+		}
+	}
+	return awaitGone(ctx, adm, topics)
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
@@ -152,7 +154,7 @@ func (s *Step) end(ctx context.Context, started time.Time, records int, flushed 
 	if bad != nil {
 		try = kgo.TryAbort
 	}
-	committed, err := s.endBounded(ctx, try)
+	committed, err := s.endBounded(kgo.PreTxnCommitFnContext(ctx, s.fence(flushed)), try)
 	for _, p := range s.parts {
 		p.touched = false
 		p.records = nil
@@ -189,6 +191,32 @@ func (s *Step) fold(flushed []*flushedPart) error {
 		})
 	}
 	return g.Wait()
+}
+
+// fence has a commit name the input offset of every partition in the transaction,
+// also of those in which only time has passed. By it the coordinator refuses a
+// member that it has given up; and who takes the partition over waits until it is
+// known how the transaction ended.
+func (s *Step) fence(flushed []*flushedPart) func(*kmsg.TxnOffsetCommitRequest) error {
+	return func(req *kmsg.TxnOffsetCommitRequest) error {
+		i := slices.IndexFunc(req.Topics, func(t kmsg.TxnOffsetCommitRequestTopic) bool { return t.Topic == s.input })
+		if i < 0 {
+			t := kmsg.NewTxnOffsetCommitRequestTopic()
+			t.Topic = s.input
+			i, req.Topics = len(req.Topics), append(req.Topics, t)
+		}
+		t := &req.Topics[i]
+		for _, f := range flushed {
+			named := slices.ContainsFunc(t.Partitions, func(p kmsg.TxnOffsetCommitRequestTopicPartition) bool { return p.Partition == f.id })
+			if named || f.state.meta.NextOffset < 0 {
+				continue
+			}
+			p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+			p.Partition, p.Offset, p.Metadata = f.id, f.state.meta.NextOffset, &req.MemberID
+			t.Partitions = append(t.Partitions, p)
+		}
+		return nil
+	}
 }
 
 // maxFailures is how many transactions in a row may fail on their output before

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"sort"
 	"sync"
@@ -101,9 +102,7 @@ func (h *Health) Live() Report {
 
 func copyOf(m map[string]func() error) map[string]func() error {
 	out := make(map[string]func() error, len(m))
-	for k, v := range m {
-		out[k] = v
-	}
+	maps.Copy(out, m) // never nil, unlike a clone
 	return out
 }
 

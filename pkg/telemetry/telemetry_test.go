@@ -44,7 +44,7 @@ func TestLogSettingsAreChecked(t *testing.T) {
 
 func TestReadyzNamesWhatIsMissing(t *testing.T) {
 	var h Health
-	var kafka error = errors.New("127.0.0.1:9 refuses connections")
+	kafka := errors.New("127.0.0.1:9 refuses connections")
 	h.Register("kafka", func() error { return kafka })
 	h.Register("clickhouse", func() error { return nil })
 
@@ -82,7 +82,7 @@ func TestLivezIsAboutTheProcessOnly(t *testing.T) {
 }
 
 func TestAdminServesUntilTheContextEnds(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "cairn_test_value", Help: "A test."}))
@@ -97,14 +97,14 @@ func TestAdminServesUntilTheContextEnds(t *testing.T) {
 
 	cancel()
 	require.NoError(t, <-done)
-	_, err = net.Dial("tcp", ln.Addr().String())
+	_, err = new(net.Dialer).DialContext(t.Context(), "tcp", ln.Addr().String())
 	require.Error(t, err)
 }
 
 func TestProfilesStayOnTheMachine(t *testing.T) {
 	h := AdminHandler(new(Health), prometheus.NewRegistry(), false)
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/debug/pprof/", nil))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/debug/pprof/", nil))
 	require.Equal(t, http.StatusNotFound, w.Code)
 	require.False(t, isLoopback(&net.TCPAddr{IP: net.IPv6zero}))
 }
@@ -112,7 +112,7 @@ func TestProfilesStayOnTheMachine(t *testing.T) {
 func probe(t *testing.T, h http.Handler, path string) (int, Report) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 	var r Report
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &r))
 	return w.Code, r
@@ -121,9 +121,11 @@ func probe(t *testing.T, h http.Handler, path string) (int, Report) {
 func get(t *testing.T, url string) string {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get(url)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	require.NoError(t, err)
-	defer resp.Body.Close()
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, resp.StatusCode)

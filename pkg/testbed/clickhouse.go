@@ -30,16 +30,16 @@ const clickhouseImage = "clickhouse/clickhouse-server:25.8"
 
 // ClickHouse gives the test a namespace of its own on a real ClickHouse. Its databases are dropped when the test
 // ends.
-func ClickHouse(t testing.TB) *ClickHouseEnv {
-	t.Helper()
+func ClickHouse(tb testing.TB) *ClickHouseEnv {
+	tb.Helper()
 	server, err := shared.clickhouse()
 	if err != nil {
-		Require(t, "there is no ClickHouse for tests: "+err.Error())
+		Require(tb, "there is no ClickHouse for tests: "+err.Error())
 	}
-	env := &ClickHouseEnv{DSN: server.dsn, HTTP: server.http, Namespace: namespace(t)}
-	t.Cleanup(func() {
+	env := &ClickHouseEnv{DSN: server.dsn, HTTP: server.http, Namespace: namespace(tb)}
+	tb.Cleanup(func() {
 		if err := dropDatabases(env); err != nil {
-			t.Errorf("clean up ClickHouse: %v", err)
+			tb.Errorf("clean up ClickHouse: %v", err)
 		}
 	})
 	return env
@@ -128,7 +128,7 @@ func dropDatabases(env *ClickHouseEnv) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	for _, suffix := range []string{"_api", "_bi", ""} {
 		if err := conn.Exec(ctx, "DROP DATABASE IF EXISTS `"+env.Namespace+suffix+"` SYNC"); err != nil {
 			return err

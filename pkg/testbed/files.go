@@ -12,43 +12,43 @@ import (
 )
 
 // Binary is the path of the cairn binary, built from this tree once per test binary.
-func Binary(t testing.TB) string {
-	t.Helper()
+func Binary(tb testing.TB) string {
+	tb.Helper()
 	path, err := shared.binary()
 	if err != nil {
-		t.Fatalf("build cairn: %v", err)
+		tb.Fatalf("build cairn: %v", err)
 	}
 	return path
 }
 
 // Data is the folder of that name below the folder of real data sets. Strangers have none, so that a test
 // without it is skipped, even with CAIRN_TEST_REQUIRE=all.
-func Data(t testing.TB, name string) string {
-	t.Helper()
+func Data(tb testing.TB, name string) string {
+	tb.Helper()
 	base := os.Getenv(envData)
 	if base == "" {
-		Skip(t, fmt.Sprintf("%s is not set, so there is no real data (%s)", envData, name))
+		Skip(tb, fmt.Sprintf("%s is not set, so there is no real data (%s)", envData, name))
 	}
 	path := filepath.Join(base, name)
 	if !filepath.IsAbs(path) {
 		root, err := moduleRoot()
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		path = filepath.Join(root, path) // "go test" runs in the package's folder
 	}
 	if _, err := os.Stat(path); err != nil {
-		Skip(t, fmt.Sprintf("%s has no %s: %v", envData, name, err))
+		Skip(tb, fmt.Sprintf("%s has no %s: %v", envData, name, err))
 	}
 	return path
 }
 
 // Root is the folder of the module.
-func Root(t testing.TB) string {
-	t.Helper()
+func Root(tb testing.TB) string {
+	tb.Helper()
 	root, err := moduleRoot()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return root
 }

@@ -36,25 +36,25 @@ const (
 )
 
 // Kafka gives the test a namespace of its own on a real Kafka. Its topics are deleted when the test ends.
-func Kafka(t testing.TB) *KafkaEnv {
-	t.Helper()
+func Kafka(tb testing.TB) *KafkaEnv {
+	tb.Helper()
 	server, err := shared.kafka()
 	if err != nil {
-		Require(t, "there is no Kafka for tests: "+err.Error())
+		Require(tb, "there is no Kafka for tests: "+err.Error())
 	}
-	env := &KafkaEnv{Cluster: stream.Cluster{Brokers: server.brokers}, Namespace: namespace(t)}
-	t.Cleanup(func() { deleteTopics(t, env) })
+	env := &KafkaEnv{Cluster: stream.Cluster{Brokers: server.brokers}, Namespace: namespace(tb)}
+	tb.Cleanup(func() { deleteTopics(tb, env) })
 	return env
 }
 
 // Fake gives the test a kfake of its own, in memory: a Kafka for unit tests, in this process.
-func Fake(t testing.TB) stream.Cluster {
-	t.Helper()
+func Fake(tb testing.TB) stream.Cluster {
+	tb.Helper()
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DefaultNumPartitions(6))
 	if err != nil {
-		t.Fatalf("start kfake: %v", err)
+		tb.Fatalf("start kfake: %v", err)
 	}
-	t.Cleanup(fake.Close)
+	tb.Cleanup(fake.Close)
 	return stream.Cluster{Brokers: fake.ListenAddrs()}
 }
 
@@ -117,19 +117,20 @@ func dockerAnswers(ctx context.Context) (err error) {
 }
 
 // deleteTopics removes what the test has left.
-func deleteTopics(t testing.TB, env *KafkaEnv) {
+func deleteTopics(tb testing.TB, env *KafkaEnv) {
+	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), cleanupBound)
 	defer cancel()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(env.Cluster.Brokers...))
 	if err != nil {
-		t.Errorf("clean up Kafka: %v", err)
+		tb.Errorf("clean up Kafka: %v", err)
 		return
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
 	topics, err := adm.ListTopics(ctx)
 	if err != nil {
-		t.Errorf("clean up Kafka: %v", err)
+		tb.Errorf("clean up Kafka: %v", err)
 		return
 	}
 	var mine []string
@@ -142,6 +143,6 @@ func deleteTopics(t testing.TB, env *KafkaEnv) {
 		return
 	}
 	if _, err := adm.DeleteTopics(ctx, mine...); err != nil {
-		t.Errorf("clean up Kafka: %v", err)
+		tb.Errorf("clean up Kafka: %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ type bed struct {
 
 // shared is the one global of this package: tests of one binary share their servers, and testing.T has no
 // place to keep them.
-var shared = newBed()
+var shared = newBed() //nolint:gochecknoglobals // see above
 
 func newBed() *bed {
 	b := &bed{}
@@ -89,8 +90,8 @@ func (b *bed) stop() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var errs []error
-	for i := len(b.stops) - 1; i >= 0; i-- {
-		errs = append(errs, b.stops[i]())
+	for _, stop := range slices.Backward(b.stops) {
+		errs = append(errs, stop())
 	}
 	if b.dir != "" {
 		errs = append(errs, os.RemoveAll(b.dir))

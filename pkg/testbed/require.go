@@ -21,24 +21,24 @@ const (
 
 // Require fails the test if CAIRN_TEST_REQUIRE=all, and skips it otherwise: what it needs is not here. Tests
 // call it for needs that testbed does not know, as a browser.
-func Require(t testing.TB, reason string) {
-	t.Helper()
+func Require(tb testing.TB, reason string) {
+	tb.Helper()
 	if os.Getenv(envRequire) == "all" {
-		t.Fatalf("%s=all, and %s", envRequire, reason)
+		tb.Fatalf("%s=all, and %s", envRequire, reason)
 	}
-	Skip(t, reason)
+	Skip(tb, reason)
 }
 
 // Skip skips the test and sees to it that the reason is printed even where "go test" swallows it: "make test"
 // shows the file that CAIRN_TEST_SKIPS names.
-func Skip(t testing.TB, reason string) {
-	t.Helper()
+func Skip(tb testing.TB, reason string) {
+	tb.Helper()
 	if path := os.Getenv(envSkips); path != "" {
-		if err := appendLine(path, t.Name()+": "+reason); err != nil {
-			t.Logf("note the skipped test in %s: %v", path, err)
+		if err := appendLine(path, tb.Name()+": "+reason); err != nil {
+			tb.Logf("note the skipped test in %s: %v", path, err)
 		}
 	}
-	t.Skip(reason)
+	tb.Skip(reason)
 }
 
 // appendLine adds a line to a file that several test binaries write: one write call in append mode is whole.
@@ -52,11 +52,11 @@ func appendLine(path, line string) error {
 }
 
 // namespace is a new name, fit for topics and databases.
-func namespace(t testing.TB) string {
-	t.Helper()
+func namespace(tb testing.TB) string {
+	tb.Helper()
 	var raw [5]byte
 	if _, err := rand.Read(raw[:]); err != nil {
-		t.Fatalf("random namespace: %v", err)
+		tb.Fatalf("random namespace: %v", err)
 	}
 	return "t" + hex.EncodeToString(raw[:])
 }

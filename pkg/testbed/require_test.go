@@ -33,6 +33,7 @@ func TestInnerNeedsData(t *testing.T) {
 }
 
 func needInner(t *testing.T) {
+	t.Helper()
 	if os.Getenv(envInner) == "" {
 		t.Skip("only run by TestRequire")
 	}

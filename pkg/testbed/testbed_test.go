@@ -24,7 +24,7 @@ func TestKafkaCarriesRecordsOfAnIndependentClient(t *testing.T) {
 	var topic string
 	var cluster stream.Cluster
 	t.Run("use", func(t *testing.T) {
-		env := testbed.Kafka(t)
+		env := testbed.Kafka(t) //nolint:contextcheck // it cleans up when the test has ended, and its context with it
 		cluster, topic = env.Cluster, stream.Qualify(env.Namespace, "things")
 		cl, err := stream.NewClient(env.Cluster, "test", nil, nil, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 		require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestClickHouseDropsTheNamespace(t *testing.T) {
 	defer cancel()
 	var dsn, name string
 	t.Run("use", func(t *testing.T) {
-		env := testbed.ClickHouse(t)
+		env := testbed.ClickHouse(t) //nolint:contextcheck // it cleans up when the test has ended, and its context with it
 		dsn, name = env.DSN, env.Namespace
 		conn := open(t, dsn)
 		require.NoError(t, conn.Exec(ctx, "CREATE DATABASE "+name))

@@ -97,7 +97,7 @@ func fromTrouble(r *wirepb.TroubleRow) journey.Trouble {
 	if e := r.Open; e != nil {
 		t.Open = &journey.Episode{Deadline: e.DeadlineMs, Struck: journey.Struck{
 			Key: fromKeyRow(e.Touchpoint), SessionID: e.SessionId, Channel: e.Channel, JourneyID: e.JourneyId,
-			Stage: int(e.Stage) - 1, Substage: int(e.Substage) - 1, Persona: int(e.Persona) - 1, Live: e.Live,
+			Stage: max(int(e.Stage)-1, -1), Substage: max(int(e.Substage)-1, -1), Persona: max(int(e.Persona)-1, -1), Live: e.Live,
 		}}
 	}
 	for _, v := range r.Repetitions {

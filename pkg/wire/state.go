@@ -284,8 +284,8 @@ func fromFold(r *wirepb.FoldRow) journey.Fold {
 		return journey.NewFold()
 	}
 	f := journey.Fold{
-		Stage: int(r.Stage) - 1, Substage: int(r.Substage) - 1, Entered: r.EnteredMs, Seq: r.Seq,
-		Furthest: int(r.Furthest) - 1, Visited: r.Visited, Converted: r.Converted,
+		Stage: max(int(r.Stage)-1, -1), Substage: max(int(r.Substage)-1, -1), Entered: r.EnteredMs, Seq: r.Seq,
+		Furthest: max(int(r.Furthest)-1, -1), Visited: r.Visited, Converted: r.Converted,
 	}
 	for _, rec := range r.Recent {
 		if f.Recent == nil {

@@ -95,7 +95,9 @@ func (s *Service) Run(ctx context.Context) error {
 		failed = fmt.Errorf("collector: serve: %w", err)
 	}
 	err := s.drain(ctx, server)
-	<-served
+	if end := <-served; failed == nil && !errors.Is(end, http.ErrServerClosed) {
+		failed = fmt.Errorf("collector: serve: %w", end)
+	}
 	return errors.Join(failed, err)
 }
 

@@ -95,7 +95,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", "POST, OPTIONS")
 		(&refusal{status: status, code: codeBadMethod, message: "Events are sent with POST."}).write(w, origin)
 	default:
-		if ref := h.serve(w, r, rt, begin); ref != nil {
+		if ref := h.serve(w, r, rt, begin); ref != nil { //nolint:contextcheck // a client that hangs up cancels nothing
 			status = ref.status
 			if ref.err != nil {
 				h.opts.Log.Warn("request refused", zap.String("route", rt.name), zap.Int("status", status), zap.Error(ref.err))
@@ -222,7 +222,7 @@ func (h *handler) fill(r *http.Request, k *key, now time.Time, wk *work) *refusa
 func rejectedHeaders(rej *segment.Reject, source string, now time.Time, more []kgo.RecordHeader) []kgo.RecordHeader {
 	return append([]kgo.RecordHeader{
 		{Key: wire.HeaderReason, Value: []byte(rej.Code)},
-		{Key: wire.HeaderError, Value: []byte(rej.Error())},
+		{Key: wire.HeaderError, Value: []byte(rej.String())},
 		{Key: wire.HeaderSource, Value: []byte(source)},
 		{Key: wire.HeaderReceivedAt, Value: strconv.AppendInt(nil, now.UnixMilli(), 10)},
 	}, more...)

@@ -47,24 +47,24 @@ type rig struct {
 func topic() string { return stream.Qualify(namespace, stream.TopicRaw) }
 
 // start runs a collector that is ready. change may alter its options.
-func start(t testing.TB, change func(*collector.Options)) *rig {
-	t.Helper()
+func start(tb testing.TB, change func(*collector.Options)) *rig {
+	tb.Helper()
 	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(6, topic()))
-	require.NoError(t, err)
-	t.Cleanup(kafka.Close)
-	r := startOn(t, kafka.ListenAddrs(), change)
+	require.NoError(tb, err)
+	tb.Cleanup(kafka.Close)
+	r := startOn(tb, kafka.ListenAddrs(), change)
 	r.kafka = kafka
-	require.Eventually(t, func() bool { return r.service.Ready() == nil }, bound, 5*time.Millisecond, "never ready: %v", r.service.Ready())
+	require.Eventually(tb, func() bool { return r.service.Ready() == nil }, bound, 5*time.Millisecond, "never ready: %v", r.service.Ready())
 	return r
 }
 
 // startOn runs a collector that need not find a Kafka.
-func startOn(t testing.TB, brokers []string, change func(*collector.Options)) *rig {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
+func startOn(tb testing.TB, brokers []string, change func(*collector.Options)) *rig {
+	tb.Helper()
+	ln, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(tb, err)
 	r := &rig{
-		t: t, url: "http://" + ln.Addr().String(), metrics: prometheus.NewRegistry(),
+		t: tb, url: "http://" + ln.Addr().String(), metrics: prometheus.NewRegistry(),
 		client: &http.Client{Transport: &http.Transport{}, Timeout: bound},
 	}
 	o := collector.Options{
@@ -75,8 +75,8 @@ func startOn(t testing.TB, brokers []string, change func(*collector.Options)) *r
 	if change != nil {
 		change(&o)
 	}
-	r.service, err = collector.New(t.Context(), o)
-	require.NoError(t, err)
+	r.service, err = collector.New(tb.Context(), o)
+	require.NoError(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- r.service.Run(ctx) }()
@@ -91,7 +91,7 @@ func startOn(t testing.TB, brokers []string, change func(*collector.Options)) *r
 			return fmt.Errorf("the collector did not stop in %v", bound)
 		}
 	}
-	t.Cleanup(func() { _ = r.stop() })
+	tb.Cleanup(func() { _ = r.stop() })
 	return r
 }
 
@@ -123,7 +123,7 @@ func (r *rig) send(method, path, writeKey string, body io.Reader, headers ...str
 	if err != nil {
 		return reply{}, err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
 		return reply{}, err

@@ -143,7 +143,7 @@ func TestSilenceOfKafkaIs503(t *testing.T) {
 
 func TestKafkaAway(t *testing.T) {
 	t.Run("never there", func(t *testing.T) {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		require.NoError(t, ln.Close()) // nobody listens there now
 		r := startOn(t, []string{ln.Addr().String()}, nil)
@@ -218,7 +218,7 @@ func TestShutdown(t *testing.T) {
 		require.Eventually(t, func() bool { return r.service.Ready() != nil }, bound, time.Millisecond)
 		require.ErrorContains(t, r.service.Ready(), "shutting down")
 		require.Eventually(t, func() bool {
-			_, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+			_, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(r.url, "http://"))
 			return err != nil
 		}, bound, 5*time.Millisecond, "still accepts")
 		release()
@@ -242,7 +242,8 @@ func TestAClientThatHangsUpCancelsNothing(t *testing.T) {
 	arrived, release := holdProduce(t, r.kafka)
 	conn := dial(t, r)
 	body := batch(event, event, event)
-	fmt.Fprintf(conn, "POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Basic a2V5LW9mLXRoZS1zaG9wOg\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	_, err := fmt.Fprintf(conn, "POST /v1/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Basic a2V5LW9mLXRoZS1zaG9wOg\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	require.NoError(t, err)
 	await(t, arrived, "the produce request")
 	require.NoError(t, conn.Close())
 	release()
@@ -252,7 +253,7 @@ func TestAClientThatHangsUpCancelsNothing(t *testing.T) {
 
 func dial(t *testing.T, r *rig) net.Conn {
 	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(r.url, "http://"))
 	require.NoError(t, err)
 	require.NoError(t, conn.SetDeadline(time.Now().Add(bound)))
 	t.Cleanup(func() { _ = conn.Close() })
@@ -305,9 +306,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 }
 
 func TestNewSaysWhatIsWrong(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	for want, change := range map[string]func(*collector.Options){
 		"namespace is empty":  func(o *collector.Options) { o.Namespace = "" },
 		"listener is missing": func(o *collector.Options) { o.Listener = nil },

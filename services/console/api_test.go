@@ -18,8 +18,14 @@ import (
 // nowhere is a DSN at which nothing listens.
 const nowhere = "clickhouse://127.0.0.1:1/default"
 
+// answered is the head of an answer.
+type answered struct {
+	status int
+	header http.Header
+}
+
 // get asks without the transport's own decompression.
-func get(t *testing.T, address string, header ...string) (*http.Response, string) {
+func get(t *testing.T, address string, header ...string) (head answered, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
 	require.NoError(t, err)
@@ -31,15 +37,15 @@ func get(t *testing.T, address string, header ...string) (*http.Response, string
 	}
 	answer, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
-	defer answer.Body.Close()
-	var body io.Reader = answer.Body
+	defer func() { _ = answer.Body.Close() }()
+	var in io.Reader = answer.Body
 	if answer.Header.Get("Content-Encoding") == "gzip" {
-		body, err = gzip.NewReader(answer.Body)
+		in, err = gzip.NewReader(answer.Body)
 		require.NoError(t, err)
 	}
-	text, err := io.ReadAll(body)
+	text, err := io.ReadAll(in)
 	require.NoError(t, err)
-	return answer, string(text)
+	return answered{answer.StatusCode, answer.Header}, string(text)
 }
 
 func TestWrongParametersAreNamed(t *testing.T) {
@@ -57,7 +63,7 @@ func TestWrongParametersAreNamed(t *testing.T) {
 		"form=2026-02-02":               "form",
 	} {
 		answer, body := get(t, address+"/api/v1/journey-map?"+query)
-		require.Equal(t, http.StatusBadRequest, answer.StatusCode, query)
+		require.Equal(t, http.StatusBadRequest, answer.status, query)
 		var e apiError
 		require.NoError(t, json.Unmarshal([]byte(body), &e), query)
 		require.Equal(t, parameter, e.Parameter, query)
@@ -68,9 +74,9 @@ func TestWrongParametersAreNamed(t *testing.T) {
 func TestWarehouseAwayIsOneSentence(t *testing.T) {
 	s, address := start(t, Options{Namespace: "shop", DSN: "clickhouse://root:hunter2@127.0.0.1:1/default"})
 	answer, body := get(t, address+"/api/v1/journey-map")
-	require.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
+	require.Equal(t, http.StatusServiceUnavailable, answer.status)
 	require.JSONEq(t, `{"error": "The warehouse cannot be reached."}`, body)
-	require.Equal(t, "5", answer.Header.Get("Retry-After"))
+	require.Equal(t, "5", answer.header.Get("Retry-After"))
 	require.ErrorContains(t, s.Ready(), "ClickHouse does not answer")
 	require.NotContains(t, s.Ready().Error(), "hunter2")
 }
@@ -79,7 +85,7 @@ func TestNamespaceWithoutViewsSaysMigrate(t *testing.T) {
 	_, env := connect(t)
 	s, address := start(t, Options{Namespace: env.Namespace, DSN: env.DSN})
 	answer, body := get(t, address+"/api/v1/journey-map")
-	require.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
+	require.Equal(t, http.StatusServiceUnavailable, answer.status)
 	require.Contains(t, body, "run cairn migrate")
 	require.NoError(t, s.Ready())
 }
@@ -88,7 +94,7 @@ func TestBusyConsoleRefusesInsteadOfQueueing(t *testing.T) {
 	s, address := start(t, Options{Namespace: "shop", DSN: nowhere, MaxQueries: 1})
 	s.slots <- struct{}{}
 	answer, body := get(t, address+"/api/v1/journey-map")
-	require.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
+	require.Equal(t, http.StatusServiceUnavailable, answer.status)
 	require.Contains(t, body, "busy")
 	<-s.slots
 }
@@ -96,32 +102,34 @@ func TestBusyConsoleRefusesInsteadOfQueueing(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	_, address := start(t, Options{Namespace: "shop", DSN: nowhere})
 	page, html := get(t, address+"/")
-	require.Equal(t, http.StatusOK, page.StatusCode)
-	require.Equal(t, "no-cache", page.Header.Get("Cache-Control"))
+	require.Equal(t, http.StatusOK, page.status)
+	require.Equal(t, "no-cache", page.header.Get("Cache-Control"))
 	for _, path := range []string{"/", "/api/v1/journey-map", "/api/v1/nothing", "/nothing"} {
 		answer, _ := get(t, address+path)
-		require.Contains(t, answer.Header.Get("Content-Security-Policy"), "default-src 'self'", path)
-		require.Contains(t, answer.Header.Get("Content-Security-Policy"), "frame-ancestors 'none'", path)
-		require.Equal(t, "nosniff", answer.Header.Get("X-Content-Type-Options"), path)
+		require.Contains(t, answer.header.Get("Content-Security-Policy"), "default-src 'self'", path)
+		require.Contains(t, answer.header.Get("Content-Security-Policy"), "frame-ancestors 'none'", path)
+		require.Equal(t, "nosniff", answer.header.Get("X-Content-Type-Options"), path)
 	}
 	assets := 0
-	for _, part := range strings.Split(html, `"`) {
+	for part := range strings.SplitSeq(html, `"`) {
 		if !strings.HasPrefix(part, "/assets/") {
 			continue
 		}
 		assets++
 		plain, body := get(t, address+part)
-		require.Equal(t, http.StatusOK, plain.StatusCode, part)
-		require.Contains(t, plain.Header.Get("Cache-Control"), "immutable", part)
-		require.NotEmpty(t, plain.Header.Get("Content-Type"), part)
+		require.Equal(t, http.StatusOK, plain.status, part)
+		require.Contains(t, plain.header.Get("Cache-Control"), "immutable", part)
+		require.NotEmpty(t, plain.header.Get("Content-Type"), part)
 		zipped, same := get(t, address+part, "Accept-Encoding", "br, gzip")
-		require.Equal(t, "gzip", zipped.Header.Get("Content-Encoding"), part)
+		require.Equal(t, "gzip", zipped.header.Get("Content-Encoding"), part)
 		require.Equal(t, body, same, part)
-		none, _ := get(t, address+part, "If-None-Match", plain.Header.Get("ETag"))
-		require.Equal(t, http.StatusNotModified, none.StatusCode, part)
+		none, _ := get(t, address+part, "If-None-Match", plain.header.Get("ETag"))
+		require.Equal(t, http.StatusNotModified, none.status, part)
 	}
 	require.Equal(t, 4, assets)
-	post, err := http.Post(address+"/api/v1/journey-map", "application/json", strings.NewReader("{}"))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"/api/v1/journey-map", strings.NewReader("{}"))
+	require.NoError(t, err)
+	post, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
 	require.NoError(t, post.Body.Close())
 	require.Equal(t, http.StatusMethodNotAllowed, post.StatusCode)
@@ -134,7 +142,7 @@ func TestStrangeHostIsRefused(t *testing.T) {
 		"evil.example": 421, "localhost.evil.example": 421, "127.0.0.1.evil.example:8081": 421,
 	} {
 		answer, _ := get(t, address+"/", "Host", host)
-		require.Equal(t, want, answer.StatusCode, host)
+		require.Equal(t, want, answer.status, host)
 	}
 }
 
@@ -147,15 +155,15 @@ func TestAnswersAreTheSameInEveryForm(t *testing.T) {
 	require.NoError(t, err)
 
 	answer, body := get(t, query, "Accept-Encoding", "gzip")
-	require.Equal(t, "gzip", answer.Header.Get("Content-Encoding"))
-	require.Equal(t, "no-store", answer.Header.Get("Cache-Control"))
+	require.Equal(t, "gzip", answer.header.Get("Content-Encoding"))
+	require.Equal(t, "no-store", answer.header.Get("Cache-Control"))
 	var got mapview.Map
 	require.NoError(t, json.Unmarshal([]byte(body), &got))
 	want.GeneratedAt = got.GeneratedAt
 	require.Equal(t, want, &got)
 
 	answer, body = get(t, query, "Accept", "text/csv")
-	require.Equal(t, "text/csv; charset=utf-8; header=present", answer.Header.Get("Content-Type"))
+	require.Equal(t, "text/csv; charset=utf-8; header=present", answer.header.Get("Content-Type"))
 	rows, err := csv.NewReader(strings.NewReader(body)).ReadAll()
 	require.NoError(t, err)
 	require.Len(t, rows, 1+len(want.Channels)*len(want.Stages))

@@ -117,7 +117,7 @@ func New(_ context.Context, o Options) (*Service, error) {
 // Run serves until ctx ends, then lets answers in flight finish for a few
 // seconds and returns nil.
 func (s *Service) Run(ctx context.Context) error {
-	defer s.conn.Close()
+	defer func() { _ = s.conn.Close() }()
 	stopped := make(chan struct{})
 	ended, end := context.WithCancel(ctx)
 	defer end()

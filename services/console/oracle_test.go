@@ -73,7 +73,7 @@ func ask(ctx context.Context, t *testing.T, conn driver.Conn, ns string, from, t
 		"TO_TIME", "toDateTime64('"+to.Format("2006-01-02 15:04:05")+"', 3, 'UTC')").Replace(query)
 	rows, err := conn.Query(ctx, query)
 	require.NoError(t, err, query)
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		require.NoError(t, scan(rows))
 	}
@@ -197,7 +197,7 @@ func (o *oracle) readDays(ctx context.Context, t *testing.T, conn driver.Conn, n
 			}
 			for rank, name := range shopStages() {
 				rank++
-				if !(s.from < rank && rank <= s.to) && !(s.to < s.from && rank == s.to) {
+				if onward, back := s.from < rank && rank <= s.to, s.to < s.from && rank == s.to; !onward && !back {
 					continue
 				}
 				key := s.at.UTC().Format(time.DateOnly) + "/" + name

@@ -26,7 +26,7 @@ import (
 // start runs a console on a free port until the test ends.
 func start(t *testing.T, o Options) (s *Service, url string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	o.Listener = ln
 	o.Log, o.Registerer = zaptest.NewLogger(t), prometheus.NewRegistry()
@@ -206,6 +206,7 @@ func expectedCell(c cellTruth, channel, stage string, ofStage uint64) string {
 	return text
 }
 
+//nolint:contextcheck // the servers live as long as the test, the tab has a context of its own
 func TestPageStates(t *testing.T) {
 	conn, env := connect(t)
 	migrateShop(t.Context(), t, conn, env.Namespace)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -24,7 +25,7 @@ func newRoad(t *testing.T, dsn string) *road {
 	t.Helper()
 	o, err := clickhouse.ParseDSN(dsn)
 	require.NoError(t, err)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	r := &road{inside: map[net.Conn]struct{}{}}
 	user := o.Auth.Username
@@ -39,7 +40,7 @@ func newRoad(t *testing.T, dsn string) *road {
 			if err != nil {
 				return
 			}
-			running.Go(func() { r.carry(c, o.Addr[0]) })
+			running.Go(func() { r.carry(t.Context(), c, o.Addr[0]) })
 		}
 	})
 	t.Cleanup(func() {
@@ -51,13 +52,13 @@ func newRoad(t *testing.T, dsn string) *road {
 }
 
 // carry passes bytes both ways until one side ends.
-func (r *road) carry(in net.Conn, to string) {
-	defer in.Close()
-	out, err := net.Dial("tcp", to)
+func (r *road) carry(ctx context.Context, in net.Conn, to string) {
+	defer func() { _ = in.Close() }()
+	out, err := new(net.Dialer).DialContext(ctx, "tcp", to)
 	if err != nil || !r.enter(in) {
 		return
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	defer r.leave(in)
 	var back sync.WaitGroup
 	back.Go(func() {

@@ -281,7 +281,7 @@ func insert(ctx context.Context, t *testing.T, conn driver.Conn, table string, r
 	t.Helper()
 	batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+table+" ("+strings.Join(columns, ", ")+")")
 	require.NoError(t, err)
-	defer batch.Close()
+	defer func() { _ = batch.Close() }()
 	for _, row := range rows {
 		require.NoError(t, batch.Append(row...), table)
 	}

@@ -327,11 +327,11 @@ func gather(t *testing.T, reg *prometheus.Registry, prefix string) map[string]fl
 			continue
 		}
 		for _, m := range f.GetMetric() {
-			name := f.GetName()
+			name := []string{f.GetName()}
 			for _, l := range m.GetLabel() {
-				name += " " + l.GetName() + "=" + l.GetValue()
+				name = append(name, l.GetName()+"="+l.GetValue())
 			}
-			out[name] = math.Round(m.GetGauge().GetValue())
+			out[strings.Join(name, " ")] = math.Round(m.GetGauge().GetValue())
 		}
 	}
 	return out

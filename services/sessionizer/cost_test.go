@@ -19,9 +19,9 @@ import (
 const (
 	// costPoints is how many touchpoints the profiles of a case have together,
 	// whatever their age: few enough for the caches to hold them.
-	costPoints = 24_000
+	costPoints = 20_000
 	// costBatch is how many events a transaction has, each of another profile.
-	costBatch = 6
+	costBatch = 5
 )
 
 // BenchmarkCost is what one more event of a known profile costs the two steps, by the
@@ -29,7 +29,7 @@ const (
 // each, or as much as a model may have. "make bench" prints it as a table.
 //
 // Profiles age while it runs, so run it so many times that the youngest grow by no
-// more than a tenth: -benchtime 2400x.
+// more than a tenth: -benchtime 2000x.
 //
 // The processor time is that of all goroutines, the garbage collector's included;
 // what Kafka and the disk cost is not in it. Rows and bytes are those of the state,

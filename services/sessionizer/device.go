@@ -54,13 +54,16 @@ type deviceEntry struct {
 
 func newDeviceTask(o *Options, met *metrics, partition int32, count int, state *stream.State) (*deviceTask, error) {
 	t := &deviceTask{
-		o: o, topics: newTopics(o.Namespace), partition: partition, count: count, state: state, met: met,
+		o: o, topics: newTopics(o.Namespace, state.Epoch()), partition: partition, count: count, state: state, met: met,
 		hash:     kgo.StickyKeyPartitioner(nil).ForTopic(""),
 		enricher: enrich.Enricher{Secret: o.Secret},
 		devices:  newCache[*deviceEntry](), tally: newTally(),
-		quality: newQualityBook(partition, state),
+		quality: newQualityBook(partition, state, o.from),
 	}
-	var err error
+	err := holdEpoch(state, o.floor)
+	if err != nil {
+		return nil, err
+	}
 	if t.modelKnown, err = holdModel(state, o.Model.Name); err != nil {
 		return nil, err
 	}

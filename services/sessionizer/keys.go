@@ -65,18 +65,27 @@ type topics struct {
 	touchpointHeaders, relinquishHeaders, adoptHeaders, joinHeaders, copyHeaders, eventHeaders []kgo.RecordHeader
 }
 
-func newTopics(ns string) topics {
+// newTopics makes the topics of a namespace, and the headers of what the steps tell
+// each other in an epoch.
+func newTopics(ns string, epoch uint32) topics {
 	q := func(name string) string { return stream.Qualify(ns, name) }
+	talk := func(kind string) []kgo.RecordHeader {
+		hs := []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(kind)}}
+		if epoch > 0 { // without it: 0
+			hs = append(hs, kgo.RecordHeader{Key: wire.HeaderEpoch, Value: strconv.AppendUint(nil, uint64(epoch), 10)})
+		}
+		return hs
+	}
 	return topics{
 		raw: q(stream.TopicRaw), rejected: q(stream.TopicRejected), late: q(stream.TopicLate),
 		touchpoints: q(stream.TopicTouchpoints), sessions: q(stream.TopicSessions),
 		identities: q(stream.TopicIdentities), journeys: q(stream.TopicJourneys),
 		transitions: q(stream.TopicTransitions), frictions: q(stream.TopicFrictions), quality: q(stream.TopicQuality),
 		touchpointHeaders: []kgo.RecordHeader{{Key: wire.HeaderSchema, Value: []byte(wire.SchemaTouchpoint)}},
-		relinquishHeaders: []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeRelinquish)}},
-		adoptHeaders:      []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeAdopt)}},
-		joinHeaders:       []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeJoin)}},
-		copyHeaders:       []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeCopy)}},
+		relinquishHeaders: talk(wire.TypeRelinquish),
+		adoptHeaders:      talk(wire.TypeAdopt),
+		joinHeaders:       talk(wire.TypeJoin),
+		copyHeaders:       talk(wire.TypeCopy),
 		eventHeaders:      []kgo.RecordHeader{{Key: wire.HeaderContentType, Value: []byte(wire.ContentCloudEvents)}},
 	}
 }

@@ -12,8 +12,37 @@ import (
 type ModelError struct{ Have, Want string }
 
 func (e *ModelError) Error() string {
-	return fmt.Sprintf("the state was made under the journey model %s and this is %s: start with that model again, "+
-		"or give this one a namespace of its own", e.Have, e.Want)
+	return fmt.Sprintf("what is derived was made under the journey model %s and this is %s: start with that model again, "+
+		"or rebuild under this one with `cairn replay --model FILE --from TIME`", e.Have, e.Want)
+}
+
+// EpochError says that the steps may not run, or not on the state that is there,
+// because of a replay.
+type EpochError struct{ Reason string }
+
+func (e *EpochError) Error() string { return e.Reason }
+
+// obey makes the options follow the namespace's control record, so that instances
+// that were started again, or never told, run in the epoch of a replay.
+func (o *Options) obey(c *stream.Epoch) error {
+	if c.State == stream.EpochPreparing {
+		return &EpochError{fmt.Sprintf("a replay (epoch %d) is being prepared: run `cairn replay` again to go on with it, then start the sessionizers", c.Epoch)}
+	}
+	if c.Model != "" && c.Model != o.Model.Name {
+		return &ModelError{Have: c.Model, Want: o.Model.Name}
+	}
+	o.Epoch, o.floor, o.from = c.Epoch, c.Epoch, c.FromMillis
+	return nil
+}
+
+// holdEpoch refuses state that was made in an earlier epoch than the one in force:
+// mixed with what the replay began, it would give neither.
+func holdEpoch(state *stream.State, floor uint32) error {
+	if state.Epoch() < floor {
+		return &EpochError{fmt.Sprintf("the state is of epoch %d and the namespace is in epoch %d: the changelog was restored from before the replay; "+
+			"run `cairn replay` again", state.Epoch(), floor)}
+	}
+	return nil
 }
 
 // tableModel is the key of the row that names the model of the state.

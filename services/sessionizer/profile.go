@@ -44,10 +44,13 @@ type profileEntry struct {
 
 func newProfileTask(o *Options, met *metrics, state *stream.State) (*profileTask, error) {
 	t := &profileTask{
-		o: o, topics: newTopics(o.Namespace), state: state, met: met,
+		o: o, topics: newTopics(o.Namespace, state.Epoch()), state: state, met: met,
 		profiles: newCache[*profileEntry](), tally: newTally(),
 	}
-	var err error
+	err := holdEpoch(state, o.floor)
+	if err != nil {
+		return nil, err
+	}
 	if t.modelKnown, err = holdModel(state, o.Model.Name); err != nil {
 		return nil, err
 	}
@@ -57,13 +60,17 @@ func newProfileTask(o *Options, met *metrics, state *stream.State) (*profileTask
 
 // Process implements stream.Task.
 func (t *profileTask) Process(r *kgo.Record, out stream.Output) error {
-	typ := readHeaders(r).typ
+	h := readHeaders(r)
+	typ := h.typ
 	switch typ {
 	case "":
 		return t.touchpoint(r, out)
 	case wire.TypeRelinquish, wire.TypeAdopt, wire.TypeJoin, wire.TypeCopy:
 	default:
 		return nil // of a type that this version does not know
+	}
+	if h.epoch < t.o.floor {
+		return nil // said by an earlier epoch, whose state this one does not have
 	}
 	p, err := t.profile(string(r.Key))
 	if err != nil {
@@ -130,6 +137,9 @@ func (t *profileTask) touchpoint(r *kgo.Record, out stream.Output) error {
 	t.pb.Reset()
 	if err := t.pb.UnmarshalVTUnsafe(r.Value); err != nil {
 		return fmt.Errorf("touchpoint record: %w", err)
+	}
+	if t.pb.Revision>>stream.EpochShift < uint64(t.o.floor) {
+		return nil // of an earlier epoch: this one makes its own
 	}
 	var tp journey.Touchpoint
 	wire.FromTouchpoint(&tp, &t.pb)

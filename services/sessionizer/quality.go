@@ -17,6 +17,7 @@ import (
 type qualityBook struct {
 	partition int32
 	state     *stream.State
+	from      int64 // arrivals before it are in the accounts of an earlier epoch
 	open      map[qualityKey]*wirepb.Quality // touched in the open transaction
 	order     []qualityKey
 }
@@ -26,12 +27,17 @@ type qualityKey struct {
 	source string
 }
 
-func newQualityBook(partition int32, state *stream.State) *qualityBook {
-	return &qualityBook{partition: partition, state: state, open: map[qualityKey]*wirepb.Quality{}}
+func newQualityBook(partition int32, state *stream.State, from int64) *qualityBook {
+	return &qualityBook{partition: partition, state: state, from: from, open: map[qualityKey]*wirepb.Quality{}}
 }
 
 // at is the totals to count into.
 func (b *qualityBook) at(arrival int64, source string) (*wirepb.Quality, error) {
+	if arrival < b.from {
+		// A replay begins to read a little before its time; that minute is counted by
+		// the epoch before, whole.
+		return &wirepb.Quality{}, nil
+	}
 	k := qualityKey{arrival - arrival%60_000, source}
 	if q, ok := b.open[k]; ok {
 		return q, nil

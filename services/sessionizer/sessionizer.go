@@ -32,7 +32,7 @@ type Options struct {
 	Model      *journey.Model
 	InstanceID string   // stable over restarts, unique among running instances
 	Steps      []string // stream.GroupDevice, stream.GroupProfile; empty: both
-	Epoch      uint32   // rebuild epoch of state that is made anew
+	Epoch      uint32   // rebuild epoch of state that is made anew, if no control record says another
 	Secret     []byte   // keys the hashes of emails and phone numbers; empty: not hashed
 
 	StateDir   string // folder for the state, a cache of the changelogs; empty: in memory
@@ -42,6 +42,9 @@ type Options struct {
 	MaxRestarts    int           // of a failed step in a row; 0: a failure ends Run
 	Log            *zap.Logger
 	Registerer     prometheus.Registerer // may be nil
+
+	floor uint32 // epoch of the control record: what is of a lower one is not read
+	from  int64  // its beginning by arrival: minutes before are accounted for already
 }
 
 // Sessionizer is the service.
@@ -91,7 +94,8 @@ func (s *Sessionizer) Ready() error {
 
 // Run processes until ctx ends, then commits, leaves the groups and returns nil.
 func (s *Sessionizer) Run(ctx context.Context) error {
-	count, err := s.partitions(ctx)
+	s.o.from = stream.FromStart
+	count, err := s.prepare(ctx)
 	if ctx.Err() != nil {
 		return nil // told to stop before it began
 	}
@@ -105,8 +109,9 @@ func (s *Sessionizer) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// partitions is the partition count of touchpoints.raw.
-func (s *Sessionizer) partitions(ctx context.Context) (int, error) {
+// prepare follows the namespace's control record and returns the partition count of
+// touchpoints.raw.
+func (s *Sessionizer) prepare(ctx context.Context) (int, error) {
 	cl, err := stream.NewClient(s.o.Cluster, "sessionizer", s.o.Log, nil)
 	if err != nil {
 		return 0, err
@@ -119,6 +124,13 @@ func (s *Sessionizer) partitions(ctx context.Context) (int, error) {
 	}
 	if d := details[topic]; d.Err != nil || len(d.Partitions) == 0 {
 		return 0, fmt.Errorf("topic %s: %w; create the topics first", topic, errors.Join(d.Err, errors.New("it has no partitions")))
+	}
+	if c, ok, err := stream.CurrentEpoch(ctx, cl, s.o.Namespace); err != nil {
+		return 0, err
+	} else if ok {
+		if err := s.o.obey(&c); err != nil {
+			return 0, err
+		}
 	}
 	return len(details[topic].Partitions), nil
 }
@@ -154,7 +166,8 @@ func (s *Sessionizer) supervise(ctx context.Context, name string, partitions int
 func hopeless(err error) bool {
 	var mismatch *stream.MismatchError
 	var model *ModelError
-	return errors.As(err, &mismatch) || errors.As(err, &model)
+	var epoch *EpochError
+	return errors.As(err, &mismatch) || errors.As(err, &model) || errors.As(err, &epoch)
 }
 
 func (s *Sessionizer) runStep(ctx context.Context, name string, partitions int) error {

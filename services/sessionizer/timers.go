@@ -84,8 +84,10 @@ func instant(now stream.Clock, state *stream.State) journey.Instant {
 	if now.CaughtUp {
 		return journey.Instant{Now: max(now.Wall, state.StreamTime()), Record: max(now.Wall, state.RecordTime())}
 	}
-	// A clock that ran ahead must not end what goes on.
-	return journey.Instant{Now: min(state.StreamTime(), now.Wall), Record: min(state.RecordTime(), now.Wall)}
+	// A clock that ran ahead must not end what goes on, and what is due by its age
+	// must not fire before it is that old.
+	record := min(state.RecordTime(), now.Wall)
+	return journey.Instant{Now: min(state.StreamTime(), record), Record: record}
 }
 
 // Due implements stream.Task.

@@ -27,7 +27,7 @@ func TestSyntheticAccessLog(t *testing.T) {
 	const broken = 3
 	lines[10], lines[500], lines[len(lines)-1] = "no access log line", `1.2.3.4 - - [yesterday] "GET / HTTP/1.1" 200 1 "-" "x"`, "{}"
 	for i := 100; i < 120; i++ { // cut off at the end: the user agent lacks its last letters
-		if cut := strings.TrimSuffix(lines[i], `)"`); cut != lines[i] {
+		if cut, ok := strings.CutSuffix(lines[i], `)"`); ok {
 			lines[i] = cut
 		}
 	}
@@ -38,6 +38,7 @@ func TestSyntheticAccessLog(t *testing.T) {
 // another folder, and after today's events into a third: it always makes the
 // sessions that the oracle computes from the file.
 func accessLogStory(t *testing.T, path string, broken int) {
+	t.Helper()
 	source := filepath.Base(path)
 	hits, malformed := readAccessLog(t, path)
 	require.Equal(t, broken, malformed, "what the oracle cannot read")

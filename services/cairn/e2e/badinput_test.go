@@ -21,9 +21,9 @@ import (
 // nowhere is an address of this machine that nothing listens on.
 func nowhere(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer ln.Close()
+	defer func() { _ = ln.Close() }()
 	return ln.Addr().String()
 }
 
@@ -95,7 +95,7 @@ func get(ctx context.Context, url string) (int, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	return resp.StatusCode, string(body), err
 }
@@ -131,7 +131,7 @@ func TestMalformedInputIsKeptWhole(t *testing.T) {
 
 	// And what others write to Kafka, with another client.
 	w := &kafka.Writer{Addr: kafka.TCP(m.Kafka), Topic: "cairn.touchpoints.raw", RequiredAcks: kafka.RequireAll, BatchSize: 1, MaxAttempts: 20}
-	defer w.Close()
+	defer func() { _ = w.Close() }()
 	bad := []string{"", "{", `{"type":"track"}`, `[1,2]`, "\xff\xfe\x00", `{"type":"track","event":"e","anonymousId":"a","timestamp":"soon"}`}
 	for _, b := range bad {
 		require.NoError(t, w.WriteMessages(t.Context(), kafka.Message{Key: []byte("a"), Value: []byte(b)}))

@@ -52,7 +52,7 @@ func start(t *testing.T, c command) *child {
 	t.Helper()
 	p := &child{
 		t: t, name: c.args[0], stdout: new(output), stderr: new(output), done: make(chan struct{}),
-		cmd: exec.Command(testbed.Binary(t), c.args...),
+		cmd: exec.Command(testbed.Binary(t), c.args...), //nolint:noctx // it is told to stop, not killed
 	}
 	p.cmd.Dir = c.dir
 	if p.cmd.Dir == "" {

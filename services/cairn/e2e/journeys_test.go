@@ -48,7 +48,7 @@ func (m *machine) texts(conn clickhouse.Conn, query string) []string {
 	m.t.Helper()
 	rows, err := conn.Query(m.t.Context(), query)
 	require.NoError(m.t, err, query)
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var out []string
 	for rows.Next() {
 		var s string

@@ -37,7 +37,7 @@ func (m *machine) post(body string) {
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(m.t, err)
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	said, err := io.ReadAll(resp.Body)
 	require.NoError(m.t, err)
 	require.Equal(m.t, http.StatusOK, resp.StatusCode, "%s", said)

@@ -80,7 +80,7 @@ func readAccessLog(t *testing.T, path string) (hits []hit, malformed int) {
 	t.Helper()
 	f, err := os.Open(path)
 	require.NoError(t, err)
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		m := accessPattern.FindStringSubmatch(lines.Text())

@@ -15,7 +15,7 @@ import (
 // sentences are the lines in which a command says what went wrong.
 func sentences(r result) []string {
 	var out []string
-	for _, line := range strings.Split(r.stderr, "\n") {
+	for line := range strings.SplitSeq(r.stderr, "\n") {
 		if s, ok := strings.CutPrefix(line, "cairn: "); ok {
 			out = append(out, s)
 		}

@@ -16,10 +16,10 @@ import (
 // Told to stop before it is up, cairn up ends with 0 and leaves nobody behind.
 func TestUpStopsAtAnyMoment(t *testing.T) {
 	data := t.TempDir()
-	for _, after := range []time.Duration{0, 100, 200, 350, 550, 900} {
+	for _, after := range []int{0, 100, 200, 350, 550, 900} {
 		p := start(t, command{args: append([]string{"up", "--data", data}, freePorts()...)})
 		p.admin() // it has begun to listen to signals
-		time.Sleep(after * time.Millisecond)
+		time.Sleep(time.Duration(after) * time.Millisecond)
 		left := children(t, p.pid())
 		p.stop()
 		nobody(t, left)

@@ -72,7 +72,7 @@ func (m *machine) spans(conn clickhouse.Conn, query, source string) []span {
 	m.t.Helper()
 	rows, err := conn.Query(m.t.Context(), query, source)
 	require.NoError(m.t, err)
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var out []span
 	for rows.Next() {
 		var s span

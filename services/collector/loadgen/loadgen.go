@@ -134,7 +134,7 @@ func (r *run) connection(ctx context.Context, number int) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) })()
 	in := bufio.NewReader(conn)
 	batch := newBatch(r.opts, r.host, number)
@@ -186,6 +186,7 @@ func exchange(conn net.Conn, in *bufio.Reader, request []byte, now time.Time) er
 		return err
 	}
 	body, err := io.ReadAll(res.Body)
+	err = errors.Join(err, res.Body.Close())
 	if err == nil && res.StatusCode != http.StatusOK {
 		err = fmt.Errorf("the collector answers %s: %s", res.Status, body)
 	}

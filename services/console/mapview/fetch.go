@@ -194,7 +194,7 @@ func (f *fetcher) each(ctx context.Context, query string, scan func(driver.Rows)
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		if err := scan(rows); err != nil {
 			return err

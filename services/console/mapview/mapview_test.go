@@ -125,7 +125,7 @@ func TestFetchCountsAStoryByHand(t *testing.T) {
 	ctx, env := t.Context(), testbed.ClickHouse(t)
 	conn, err := warehouse.Open(ctx, env.DSN)
 	require.NoError(t, err)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	require.NoError(t, warehouse.Migrate(ctx, conn, env.Namespace))
 	model := &journey.Model{Name: "story", JourneyGap: 90 * 86_400_000, Goal: 3}
 	for _, name := range []string{"awareness", "consideration", "decision", "purchase", "retention", "advocacy"} {
@@ -231,8 +231,8 @@ func TestFetchCountsAStoryByHand(t *testing.T) {
 	require.Len(t, m.Channels, 2)
 	require.Equal(t, uint64(1), m.Channels[0].Cells[2].Profiles.N, "email in decision")
 	require.Equal(t, uint64(1), m.Channels[1].Cells[3].Profiles.N, "store in purchase")
-	require.Equal(t, 7200.0, *m.Stages[0].MeanDwellSeconds, "left awareness at the first moment of the range")
-	require.Equal(t, 86400.0, *m.Stages[2].MeanDwellSeconds)
+	require.InDelta(t, 7200, *m.Stages[0].MeanDwellSeconds, 0, "left awareness at the first moment of the range")
+	require.InDelta(t, 86400, *m.Stages[2].MeanDwellSeconds, 0)
 	require.Nil(t, m.Stages[4].MeanDwellSeconds)
 	require.Len(t, m.Daily, 3, "consideration passed over, decision, purchase")
 

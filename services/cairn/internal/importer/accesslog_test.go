@@ -29,6 +29,7 @@ func TestLinesThatAreOddButFine(t *testing.T) {
 		{
 			"common format, no size", `shop.example - - [02/Feb/2026:10:00:00 +0000] "POST /cart HTTP/2.0" 302 -`,
 			func(t *testing.T, a *accessLine) {
+				t.Helper()
 				require.EqualValues(t, -1, a.Bytes)
 				require.Empty(t, a.UserAgent)
 				require.Equal(t, "POST", a.Method)
@@ -37,6 +38,7 @@ func TestLinesThatAreOddButFine(t *testing.T) {
 		{
 			"no request at all", `::1 - - [02/Feb/2026:10:00:00 +0000] "-" 408 0 "-" "-"`,
 			func(t *testing.T, a *accessLine) {
+				t.Helper()
 				require.Empty(t, a.Method)
 				require.Empty(t, a.UserAgent)
 				require.Equal(t, "::1", a.Host)
@@ -45,21 +47,31 @@ func TestLinesThatAreOddButFine(t *testing.T) {
 		{
 			"a request that is no HTTP", `192.0.2.1 - - [02/Feb/2026:10:00:00 +0000] "\x16\x03\x01" 400 226 "-" "-"`,
 			func(t *testing.T, a *accessLine) {
+				t.Helper()
 				require.Empty(t, a.Method)
 				require.Equal(t, "\x16\x03\x01", a.Request)
 			},
 		},
 		{
 			"a server before the client", `shop.example:443 192.0.2.1 - - [02/Feb/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "x"`,
-			func(t *testing.T, a *accessLine) { require.Equal(t, "192.0.2.1", a.Host) },
+			func(t *testing.T, a *accessLine) {
+				t.Helper()
+				require.Equal(t, "192.0.2.1", a.Host)
+			},
 		},
 		{
 			"fields after the user agent", `192.0.2.1 - - [02/Feb/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "x" 0.004 "203.0.113.9"`,
-			func(t *testing.T, a *accessLine) { require.Equal(t, `0.004 "203.0.113.9"`, a.Extra) },
+			func(t *testing.T, a *accessLine) {
+				t.Helper()
+				require.Equal(t, `0.004 "203.0.113.9"`, a.Extra)
+			},
 		},
 		{
 			"a target with spaces and no protocol", `192.0.2.1 - - [02/Feb/2026:10:00:00 +0000] "GET /a b" 200 5`,
-			func(t *testing.T, a *accessLine) { require.Equal(t, "/a b", a.Target) },
+			func(t *testing.T, a *accessLine) {
+				t.Helper()
+				require.Equal(t, "/a b", a.Target)
+			},
 		},
 	}
 	for _, c := range cases {
@@ -136,7 +148,8 @@ func TestAccessEvent(t *testing.T) {
 }
 
 func TestVisitorIsAddressAndUserAgent(t *testing.T) {
-	require.Equal(t, visitorID("a", "b"), visitorID("a", "b"))
+	first := visitorID("a", "b")
+	require.Equal(t, first, visitorID("a", "b"))
 	require.NotEqual(t, visitorID("a", "b"), visitorID("a", "c"))
 	require.NotEqual(t, visitorID("a", "b"), visitorID("c", "b"))
 	require.Len(t, visitorID("a", "b"), 32)

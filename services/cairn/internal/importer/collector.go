@@ -38,10 +38,11 @@ type CollectorSender struct {
 	// Pause stands in for waiting in tests; nil: real time.
 	Pause func(ctx context.Context, d time.Duration) error
 
-	batch    bytes.Buffer
-	records  int
-	group    *errgroup.Group
-	groupCtx context.Context //nolint:containedctx // of the group's own requests; ends with them
+	batch   bytes.Buffer
+	records int
+	group   *errgroup.Group   // of the requests under way; nil before the first record
+	begin   func(body []byte) // has the group deliver a batch
+	failure func() error      // of the group, at once; nil while there is none
 
 	// Notice is told once, when a batch is not taken at first; nil: nobody.
 	Notice  func(text string)
@@ -65,10 +66,12 @@ func (s *CollectorSender) SetsArrival() bool { return true }
 func (s *CollectorSender) Send(ctx context.Context, r *Record) error {
 	if s.group == nil {
 		// What was handed over is delivered even if the import is stopped.
-		s.group, s.groupCtx = errgroup.WithContext(context.WithoutCancel(ctx))
-		s.group.SetLimit(batchesAtOnce)
+		group, ctx := errgroup.WithContext(context.WithoutCancel(ctx))
+		group.SetLimit(batchesAtOnce)
+		s.group, s.failure = group, ctx.Err
+		s.begin = func(body []byte) { group.Go(func() error { return s.deliver(ctx, body) }) }
 	}
-	if s.groupCtx.Err() != nil {
+	if s.failure() != nil {
 		return s.group.Wait()
 	}
 	if r.Malformed != "" {
@@ -95,8 +98,7 @@ func (s *CollectorSender) post() {
 	body := bytes.Clone(s.batch.Bytes())
 	s.batch.Reset()
 	s.records = 0
-	ctx := s.groupCtx
-	s.group.Go(func() error { return s.deliver(ctx, body) })
+	s.begin(body)
 }
 
 // Flush posts the rest and waits for all answers.
@@ -175,7 +177,7 @@ func (s *CollectorSender) try(ctx context.Context, body []byte) (time.Duration, 
 	if err != nil {
 		return 0, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096)) // only for the message
 	switch {
 	case resp.StatusCode == http.StatusOK:

@@ -223,13 +223,13 @@ func (r *run) record(line []byte, format Format, source string) (*Record, error)
 
 func (r *run) complain(file string, line int64, e *lineError) {
 	if r.complaints++; r.complaints <= r.MaxComplaints && r.Complaints != nil {
-		fmt.Fprintf(r.Complaints, "%s:%d:%s\n", file, line, e)
+		_, _ = fmt.Fprintf(r.Complaints, "%s:%d:%s\n", file, line, e)
 	}
 }
 
 func (r *run) complaintsEnd() {
 	if more := r.complaints - r.MaxComplaints; more > 0 && r.Complaints != nil {
-		fmt.Fprintf(r.Complaints, "and %d more malformed lines\n", more)
+		_, _ = fmt.Fprintf(r.Complaints, "and %d more malformed lines\n", more)
 	}
 }
 

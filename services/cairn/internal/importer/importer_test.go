@@ -255,7 +255,7 @@ func TestBrokenEventsNameTheirPlace(t *testing.T) {
 	} {
 		require.Contains(t, got[i], want)
 	}
-	require.Equal(t, `{"type":"page",,}`, string(k.records[1].Value))
+	require.Equal(t, `{"type":"page",,}`, string(k.records[1].Value)) //nolint:testifylint // it is no JSON
 }
 
 func TestFormatIsToldByTheFirstLine(t *testing.T) {

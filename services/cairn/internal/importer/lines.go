@@ -39,7 +39,7 @@ func openLines(path string, stdin io.Reader, raw func(n int)) (*lineReader, erro
 			return nil, err
 		}
 		if info, err := f.Stat(); err == nil && info.IsDir() {
-			f.Close()
+			_ = f.Close()
 			return nil, fmt.Errorf("%s is a folder: name the files in it", path)
 		}
 		r.file = f
@@ -47,7 +47,7 @@ func openLines(path string, stdin io.Reader, raw func(n int)) (*lineReader, erro
 	compressed := bufio.NewReaderSize(&tellingReader{r.file, raw}, 64<<10)
 	magic, err := compressed.Peek(2)
 	if err != nil && !errors.Is(err, io.EOF) {
-		r.file.Close()
+		_ = r.file.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
@@ -55,7 +55,7 @@ func openLines(path string, stdin io.Reader, raw func(n int)) (*lineReader, erro
 		return r, nil
 	}
 	if r.gz, err = gzip.NewReader(compressed); err != nil {
-		r.file.Close()
+		_ = r.file.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	r.in = bufio.NewReaderSize(r.gz, 64<<10)
@@ -129,7 +129,7 @@ func (r *lineReader) accessLog() bool {
 	return seen < tellingLines
 }
 
-func (r *lineReader) close() { r.file.Close() }
+func (r *lineReader) close() { _ = r.file.Close() }
 
 // tellingReader reports how much was read.
 type tellingReader struct {

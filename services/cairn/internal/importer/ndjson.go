@@ -64,8 +64,7 @@ func ndjsonEvent(line []byte, id func() (string, error), source string, received
 		in.Arrival = time.Now().UnixMilli()
 	}
 	if err := wire.DecodeRaw(in, &raw); err != nil {
-		var re *wire.RawError
-		if errors.As(err, &re) {
+		if re, ok := errors.AsType[*wire.RawError](err); ok {
 			return nil, nil, &lineError{columnOf(line, re.Pointer), err.Error()}
 		}
 		return nil, nil, &lineError{1, err.Error()}

@@ -221,7 +221,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 func TestACollectorThatNeverTakesItIsGivenUpOn(t *testing.T) {
 	d := &door{answer: func(_ int64, w http.ResponseWriter) bool {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprint(w, `{"success":false,"error":{"code":"kafka_unavailable","message":"kafka is away"}}`)
+		_, _ = fmt.Fprint(w, `{"success":false,"error":{"code":"kafka_unavailable","message":"kafka is away"}}`)
 		return true
 	}}
 	_, err := sendTo(t, d, visits(10))

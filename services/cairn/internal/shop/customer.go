@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -80,7 +81,7 @@ func (g *generator) customer(number int) *customer {
 
 func (g *generator) device(r *rand.Rand, userAgent string) *device {
 	nets := []string{"192.0.2.", "198.51.100.", "203.0.113."} // set aside for documentation
-	return &device{anonymousID: uuid(r), userAgent: userAgent, ip: pick(r, nets) + fmt.Sprint(1+r.IntN(254))}
+	return &device{anonymousID: uuid(r), userAgent: userAgent, ip: pick(r, nets) + strconv.Itoa(1+r.IntN(254))}
 }
 
 // account gives the customer a name, which the shop may not know yet.

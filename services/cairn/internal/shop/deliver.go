@@ -190,7 +190,7 @@ func (c *courier) try(ctx context.Context, source string, body []byte) (rejected
 	if err != nil {
 		return 0, 0, fmt.Errorf("post a batch: %w", err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	if err != nil {
 		return 0, 0, fmt.Errorf("read the collector's answer: %w", err)

@@ -29,7 +29,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.request++
 	if status := c.refuse[c.request]; status != 0 {
 		w.WriteHeader(status)
-		fmt.Fprint(w, `{"success":false,"error":{"code":"busy","message":"Not now."}}`)
+		_, _ = fmt.Fprint(w, `{"success":false,"error":{"code":"busy","message":"Not now."}}`)
 		return
 	}
 	source, _, _ := r.BasicAuth()
@@ -52,7 +52,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		c.got[who+" "+source] = append(c.got[who+" "+source], e.MessageID)
 	}
-	fmt.Fprintf(w, `{"success":true,"rejected":%d}`, rejected)
+	_, _ = fmt.Fprintf(w, `{"success":true,"rejected":%d}`, rejected)
 }
 
 func deliver(t *testing.T, w *shop.Week, refuse map[int]int) (*collector, shop.Receipt, error) {

@@ -223,7 +223,7 @@ func TestTheDemoReadsWellOnATerminal(t *testing.T) {
 	require.NoError(t, cmd.Run(), complaints.String())
 	require.Empty(t, complaints.String())
 	text := out.String()
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		require.LessOrEqual(t, utf8.RuneCountInString(line), 100, line)
 	}
 	for _, what := range []string{
@@ -246,7 +246,8 @@ func TestTheDemoStopsWhenTold(t *testing.T) {
 	}, demoBound, 5*time.Millisecond)
 	require.NoError(t, cmd.Process.Signal(os.Interrupt))
 	select {
-	case <-ended:
+	case err := <-ended:
+		require.Error(t, err, "it ends with 1")
 	case <-time.After(demoBound):
 		require.NoError(t, cmd.Process.Kill())
 		t.Fatal("the demo does not stop")

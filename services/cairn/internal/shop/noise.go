@@ -2,6 +2,7 @@ package shop
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -14,7 +15,7 @@ const (
 // are robots; what is of nobody is counted after them.
 func (g *generator) noise(customers, persons int) {
 	r := g.random(persons)
-	for _, s := range g.week.Sends[:len(g.week.Sends):len(g.week.Sends)] {
+	for _, s := range slices.Clip(g.week.Sends) {
 		if chance(r, sentTwice) {
 			s.At = s.At.Add(between(r, 2*time.Second, 3*time.Minute))
 			g.week.Sends = append(g.week.Sends, s)

@@ -74,6 +74,7 @@ func (b *builder) contextMember(m *member) bool {
 		if b.q.body[m.value.Start] == 'n' {
 			return false
 		}
+	default: // passed through
 	}
 	b.comma()
 	b.out = append(b.out, m.text(b.q.body)...)

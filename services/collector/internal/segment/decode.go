@@ -169,6 +169,7 @@ func (q *Request) decodeShared(s *jsonscan.Scanner, f field) *Reject {
 		q.sentAt, _ = parseTime(value.In(q.body)) // unreadable: as good as none
 	case fWriteKey:
 		q.writeKey = value
+	default: // means nothing beside a batch
 	}
 	return nil
 }
@@ -286,6 +287,7 @@ func (q *Request) decodeMember(s *jsonscan.Scanner, e *Event, key jsonscan.Span)
 		e.context = group{}
 	case fIntegrations:
 		e.integrations = group{}
+	default: // known by its place alone
 	}
 	return nil
 }

@@ -164,6 +164,7 @@ func misfit(f field, raw []byte) *Reject {
 		if c != '{' && c != 'n' && !emptyList(raw) {
 			return badField(fieldNames[f], "an object")
 		}
+	default: // of any type; what reads it decides
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func FuzzDecode(f *testing.F) {
 		var dst []byte
 		for i := range q.Events {
 			var rec segment.Record
-			rec, dst = q.Append(i, &segment.Meta{ReceivedAt: received, Source: "s", IP: "192.0.2.0"}, dst)
+			rec, dst = q.Append(i, &segment.Meta{ReceivedAt: received(), Source: "s", IP: "192.0.2.0"}, dst)
 			if rec.Reject != nil {
 				if rec.Key != nil || rec.Reject.Code == "" || len(rec.Value) == 0 {
 					t.Fatalf("half a reject: %+v", rec)
@@ -51,7 +51,7 @@ func FuzzDecode(f *testing.F) {
 func checkTouchpoint(t *testing.T, body []byte, single bool, i int, rec *segment.Record) {
 	t.Helper()
 	var read wire.Raw
-	if err := wire.DecodeRaw(&wire.RawRecord{Value: rec.Value, Arrival: received.UnixMilli()}, &read); err != nil {
+	if err := wire.DecodeRaw(&wire.RawRecord{Value: rec.Value, Arrival: received().UnixMilli()}, &read); err != nil {
 		t.Fatalf("the device step cannot read it: %v: %q", err, rec.Value)
 	}
 	if read.Key != string(rec.Key) {

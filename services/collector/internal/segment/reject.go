@@ -32,7 +32,8 @@ type Reject struct {
 	Pointer string // JSON pointer into the request's body, "" for the whole
 }
 
-func (r *Reject) Error() string {
+// String is the reject for people, with the place.
+func (r *Reject) String() string {
 	if r.Pointer == "" {
 		return r.Message
 	}
