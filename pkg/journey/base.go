@@ -22,7 +22,7 @@ func (j *Journey) takeBase(other *Base) {
 	}
 	if j.Base == nil {
 		own := *other
-		own.Standing = other.Standing.Clone()
+		own.Standing = other.Clone()
 		own.Fold = NewFold()
 		j.Base = &own
 		return

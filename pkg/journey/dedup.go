@@ -91,10 +91,8 @@ func (s *seen) has(h uint64) bool {
 	}
 	n := 0
 	for _, c := range s.chunks {
-		for _, have := range c.Hashes {
-			if have == h {
-				return true
-			}
+		if slices.Contains(c.Hashes, h) {
+			return true
 		}
 		n += len(c.Hashes)
 	}

@@ -148,6 +148,7 @@ func (e *engine) Apply(t journey.Touchpoint) {
 	d := e.device(t.Identifier)
 	e.record = max(e.record, t.Received)
 	switch d.Apply(&t, e.m, e.record) {
+	case journey.Counted:
 	case journey.Duplicate:
 		e.duplicates++
 		return

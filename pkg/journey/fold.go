@@ -92,7 +92,9 @@ func (m *Model) Step(f *Fold, p *Point, intent int64) (Transition, bool) {
 		Seq: f.Seq + 1, From: m.StageName(f.Stage), To: m.Stages[to].Name, Direction: direction,
 		Substage: m.SubstageName(to, substages[to]), AtMillis: p.Time, TouchpointID: p.MessageID,
 		Identifier: p.Identifier, SessionID: p.SessionID, Channel: p.Channel, Live: p.Live, Model: m.Name,
-		CampaignSource: p.Campaign.Source, CampaignMedium: p.Campaign.Medium, CampaignName: p.Campaign.Name,
+	}
+	if c := p.Campaign; c != nil {
+		t.CampaignSource, t.CampaignMedium, t.CampaignName = c.Source, c.Medium, c.Name
 	}
 	if f.Stage >= 0 {
 		dwell := p.Time - f.Entered

@@ -21,9 +21,9 @@ type Point struct {
 	RevenueMicros int64
 	SessionID     string
 	Channel       string
-	Campaign      Campaign // Term and Content are not kept
-	Member        string   // profile whose home this is a copy of; "": the home's own
-	Rare          *Rare    // nil: none of it
+	Campaign      *Campaign // nil: none. Term and Content are not kept
+	Member        string    // profile whose home this is a copy of; "": the home's own
+	Rare          *Rare     // nil: none of it
 }
 
 // Rare is what few touchpoints carry.
@@ -44,7 +44,9 @@ func (m *Model) Point(t *Touchpoint) Point {
 		OrderKey: t.Key(), Matches: m.signals.match(t), Troubles: m.troubles.match(t),
 		Fixed: t.UserID != "", Business: t.Business(), Live: !t.Has(FlagNotLive),
 		RevenueMicros: t.RevenueMicros, SessionID: t.SessionID, Channel: t.Channel, Event: m.counted[t.Event],
-		Campaign: Campaign{Source: t.Campaign.Source, Medium: t.Campaign.Medium, Name: t.Campaign.Name},
+	}
+	if c := (Campaign{Source: t.Campaign.Source, Medium: t.Campaign.Medium, Name: t.Campaign.Name}); c != (Campaign{}) {
+		p.Campaign = &c
 	}
 	if t.SentimentSource != "" && !t.Has(FlagAsset) {
 		p.Sentiment, p.Scored = int16(t.Sentiment), true
@@ -59,7 +61,13 @@ func (m *Model) Point(t *Touchpoint) Point {
 
 // own gives the point memory of its own.
 func (p *Point) own() {
-	pack(&p.MessageID, &p.Identifier, &p.SessionID, &p.Channel, &p.Campaign.Source, &p.Campaign.Medium, &p.Campaign.Name, &p.Member)
+	if p.Campaign == nil {
+		pack(&p.MessageID, &p.Identifier, &p.SessionID, &p.Channel, &p.Member)
+		return
+	}
+	c := *p.Campaign
+	pack(&p.MessageID, &p.Identifier, &p.SessionID, &p.Channel, &p.Member, &c.Source, &c.Medium, &c.Name)
+	p.Campaign = &c
 }
 
 // rare reads traits and what repetitions compare. A repetition whose value is

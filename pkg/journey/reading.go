@@ -40,7 +40,7 @@ func (r *reading) clone() reading {
 func (r *reading) mark() reading {
 	c := r.clone()
 	if c.journey = nil; r.inside {
-		c.standing = r.journey.Standing.Clone()
+		c.standing = r.journey.Clone()
 	}
 	return c
 }
@@ -76,7 +76,7 @@ func (r *reading) enter(j *Journey) {
 	r.inside, r.journey, r.emitted = true, j, 0
 	j.read = true
 	if b := j.Base; b != nil {
-		j.Standing, j.Persona = b.Standing.Clone(), b.Persona
+		j.Standing, j.Persona = b.Clone(), b.Persona
 		final := min(max(b.Fold.Seq, j.EmittedFrom)-j.EmittedFrom, uint32(len(j.Emitted)))
 		j.Emitted, j.EmittedFrom = j.Emitted[final:], j.EmittedFrom+final
 		return

@@ -80,9 +80,9 @@ func tryDatabase(dir string, cache int64, log *zap.Logger) (_ *database, err err
 	o := databaseOptions(cache)
 	o.Lock, o.Logger = d.lock, databaseLog{log}
 	o.EventListener = &pebble.EventListener{
-		BackgroundError: func(err error) { d.check(err) },
+		BackgroundError: func(err error) { _ = d.check(err) }, // only to remember it
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
-			d.check(pebble.ErrCorruption)
+			_ = d.check(pebble.ErrCorruption)
 			log.Error("state is damaged", zap.String("file", i.Path))
 		},
 	}
@@ -110,7 +110,7 @@ func databaseOptions(cache int64) *pebble.Options {
 		MemTableSize:                uint64(min(cache/4, 16<<20)),
 		MemTableStopWritesThreshold: 2,
 		MaxOpenFiles:                256,
-		L0CompactionThreshold:       2,
+		L0CompactionThreshold:       4,
 		L0StopWritesThreshold:       20,
 		LBaseMaxBytes:               64 << 20,
 		// A crash loses the memtables, which the changelog gives back: that is less
@@ -124,7 +124,7 @@ func databaseOptions(cache int64) *pebble.Options {
 	o.Levels[0].BlockSize = 4 << 10
 	o.Levels[0].IndexBlockSize = 64 << 10
 	o.Levels[0].FilterPolicy = bloom.FilterPolicy(10)
-	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
+	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	return o
 }
 

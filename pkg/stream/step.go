@@ -137,10 +137,12 @@ func NewStep(o StepOptions) (*Step, error) {
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.RecordPartitioner(newPartitioner()),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
+		kgo.ProducerBatchCompression(kgo.SnappyCompression()),
 		kgo.ProducerBatchMaxBytes(MaxRecordBytes),
 		kgo.MaxBufferedRecords(200_000),
-		kgo.FetchMaxPartitionBytes(8<<20),
+		// Fetched ahead, compressed: a few times that once it is unpacked.
+		kgo.FetchMaxPartitionBytes(1<<20),
+		kgo.FetchMaxBytes(8<<20),
 		kgo.FetchMaxWait(fetchWait),
 		kgo.OnPartitionsAssigned(s.onAssigned),
 		kgo.OnPartitionsRevoked(s.onRevoked),
@@ -166,7 +168,7 @@ func (s *Step) Ready() error {
 // Run processes until ctx ends, then commits what is in flight, leaves the group
 // and returns nil. Any error means that the step must be made anew.
 func (s *Step) Run(ctx context.Context) error {
-	defer s.close()
+	defer s.close(context.WithoutCancel(ctx))
 	if s.o.StateDir != "" {
 		var err error
 		if s.db, err = openDatabase(filepath.Join(s.o.StateDir, s.o.Name), s.o.StateCache, s.log); err != nil {
@@ -184,7 +186,7 @@ func (s *Step) Run(ctx context.Context) error {
 		}
 		fetches := s.poll(ctx, time.Now().Add(s.o.CommitInterval))
 		ticking := !time.Now().Before(nextTick)
-		if fetches.NumRecords() == 0 && !(ticking && s.due()) {
+		if fetches.NumRecords() == 0 && (!ticking || !s.due()) {
 			if err := fatal(fetches); err != nil {
 				return err
 			}
@@ -204,7 +206,7 @@ func (s *Step) Run(ctx context.Context) error {
 }
 
 // close leaves the group, so that others take over at once.
-func (s *Step) close() {
+func (s *Step) close(ctx context.Context) {
 	for _, cancel := range s.restoring {
 		cancel()
 	}
@@ -216,7 +218,7 @@ func (s *Step) close() {
 	}
 	member, _ := s.sess.Client().GroupMetadata()
 	s.sess.Close()
-	s.leaveGroup(member)
+	s.leaveGroup(ctx, member)
 	s.reg.unregisterAll()
 	if s.db == nil {
 		return
@@ -249,11 +251,25 @@ func fatal(fetches kgo.Fetches) error {
 		switch {
 		case errors.Is(e, context.DeadlineExceeded), errors.Is(e, context.Canceled):
 		case kerr.IsRetriable(e) && !errors.Is(e, kerr.OffsetOutOfRange):
+		case rejoins(e):
 		default:
 			err = fmt.Errorf("fetch %s/%d: %w", topic, partition, e)
 		}
 	})
 	return err
+}
+
+// rejoins reports whether the client joins the group again by itself: it was
+// missed, as after a pause of the broker, or cannot reach it. Its partitions are
+// lost meanwhile, and restored when they come back. Being fenced or not allowed
+// stays so.
+func rejoins(err error) bool {
+	var group *kgo.ErrGroupSession
+	if !errors.As(err, &group) {
+		return false
+	}
+	var said *kerr.Error
+	return !errors.As(err, &said) || errors.Is(said, kerr.UnknownMemberID) || errors.Is(said, kerr.IllegalGeneration)
 }
 
 // sorted are the partitions in order, so that logs and errors are stable.

@@ -49,10 +49,12 @@ func points(list []journey.Point) *wirepb.PointsRow {
 			TimeMs: p.Time, MessageId: p.MessageID, Identifier: known.number(p.Identifier), Matches: p.Matches, Troubles: p.Troubles,
 			Fixed: p.Fixed, Business: p.Business, Live: p.Live, RevenueMicros: p.RevenueMicros,
 			SessionId: known.number(p.SessionID), Channel: known.number(p.Channel),
-			CampaignSource: known.number(p.Campaign.Source), CampaignMedium: known.number(p.Campaign.Medium),
-			CampaignName: known.number(p.Campaign.Name), Member: known.number(p.Member),
 			Event: uint32(p.Event), Scored: p.Scored, Sentiment: int32(p.Sentiment), Intent: uint32(p.Intent),
 		}
+		if c := p.Campaign; c != nil {
+			rows[i].CampaignSource, rows[i].CampaignMedium, rows[i].CampaignName = known.number(c.Source), known.number(c.Medium), known.number(c.Name)
+		}
+		rows[i].Member = known.number(p.Member)
 		if p.Rare != nil {
 			rare(&rows[i], p.Rare)
 		}
@@ -93,9 +95,11 @@ func fromPoints(r *wirepb.PointsRow) ([]journey.Point, error) {
 			OrderKey: journey.OrderKey{Time: p.TimeMs, MessageID: p.MessageId, Identifier: text(p.Identifier)},
 			Matches:  p.Matches, Troubles: p.Troubles, Fixed: p.Fixed, Business: p.Business, Live: p.Live,
 			RevenueMicros: p.RevenueMicros, SessionID: text(p.SessionId), Channel: text(p.Channel),
-			Campaign: journey.Campaign{Source: text(p.CampaignSource), Medium: text(p.CampaignMedium), Name: text(p.CampaignName)},
-			Member:   text(p.Member), Event: uint8(p.Event), Scored: p.Scored, Sentiment: int16(p.Sentiment), Intent: int32(p.Intent),
+			Member: text(p.Member), Event: uint8(p.Event), Scored: p.Scored, Sentiment: int16(p.Sentiment), Intent: int32(p.Intent),
 			Rare: fromRare(p),
+		}
+		if p.CampaignSource|p.CampaignMedium|p.CampaignName != 0 {
+			out[i].Campaign = &journey.Campaign{Source: text(p.CampaignSource), Medium: text(p.CampaignMedium), Name: text(p.CampaignName)}
 		}
 	}
 	return out, bad

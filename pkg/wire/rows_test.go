@@ -33,7 +33,12 @@ func requireComesBack[T any](t *testing.T, tidy func(*rapid.T, *T), encode func(
 func sparse(t *rapid.T, list []journey.Point) {
 	for i := range list {
 		p := &list[i]
-		p.Campaign.Term, p.Campaign.Content = "", ""
+		if c := p.Campaign; c != nil {
+			c.Term, c.Content = "", ""
+			if *c == (journey.Campaign{}) || rapid.Bool().Draw(t, "no campaign") {
+				p.Campaign = nil
+			}
+		}
 		switch rapid.IntRange(0, 4).Draw(t, "rare") {
 		case 0:
 			p.Rare = nil

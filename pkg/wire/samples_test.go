@@ -59,7 +59,7 @@ func samplePoints() []journey.Point {
 		{
 			OrderKey: sampleKey(), Matches: 0b1001, Troubles: 0b100, Fixed: true, Business: true, Live: true, Scored: true,
 			Event: 2, Sentiment: -150, Intent: 30, RevenueMicros: -12_990_000, SessionID: "5e551000000000000000000000000001",
-			Channel: "web", Campaign: journey.Campaign{Source: "newsletter", Medium: "email", Name: "spring"}, Member: "user:41",
+			Channel: "web", Campaign: &journey.Campaign{Source: "newsletter", Medium: "email", Name: "spring"}, Member: "user:41",
 			Rare: &journey.Rare{
 				Repeats: []journey.Repeat{{Friction: 2, Value: 0x0123456789abcdef}},
 				Traits:  []journey.Trait{{Index: 1, Value: `"gold"`}, {Index: 0}},
@@ -213,7 +213,7 @@ func rowSamples() []golden {
 		row("past", samplePast(), wire.EncodePast(samplePast()), func(b []byte) (any, error) { return wire.DecodePast(b) }),
 		row("frictions", sampleFrictions(), wire.EncodeFrictions(sampleFrictions()), func(b []byte) (any, error) { return wire.DecodeFrictions(b) }),
 		row("known-map", sampleKnown(), wire.EncodeKnownMap(sampleKnown()), func(b []byte) (any, error) { return wire.DecodeKnownMap(b) }),
-		row("union", sampleUnion(), wire.EncodeUnion(ptr(sampleUnion())), func(b []byte) (any, error) { return wire.DecodeUnion(b) }),
+		row("union", sampleUnion(), wire.EncodeUnion(new(sampleUnion())), func(b []byte) (any, error) { return wire.DecodeUnion(b) }),
 		row("quality-row", sampleQuality(), wire.EncodeQuality(sampleQuality()), func(b []byte) (any, error) { return wire.DecodeQuality(b) }),
 		row("meta", sampleMeta(), wire.EncodeMeta(sampleMeta()), func(b []byte) (any, error) { return wire.DecodeMeta(b) }),
 	}
@@ -347,5 +347,3 @@ func record[M interface {
 		},
 	}
 }
-
-func ptr[T any](v T) *T { return &v }

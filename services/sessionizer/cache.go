@@ -2,17 +2,14 @@ package sessionizer
 
 // cacheRows bounds a generation of decoded states, per partition, in rows of
 // about 200 bytes.
-const cacheRows = 25_000
-
-// weighCommits is after how many commits a cache is weighed.
-const weighCommits = 8
+const cacheRows = 12_000
 
 // cache keeps decoded states between transactions. It has two generations: when
 // the young one is too heavy it becomes the old one, and what of the old one was
 // not asked for meanwhile is forgotten. So what is asked for often stays.
 type cache[V interface{ Weight() int }] struct {
 	young, old map[string]V
-	commits    int
+	weight     int // of what is young, about
 }
 
 func newCache[V interface{ Weight() int }]() cache[V] {
@@ -23,29 +20,29 @@ func (c *cache[V]) get(name string) (V, bool) {
 	v, ok := c.young[name]
 	if !ok {
 		if v, ok = c.old[name]; ok {
-			c.young[name] = v
+			c.put(name, v)
 		}
 	}
 	return v, ok
 }
 
-func (c *cache[V]) put(name string, v V) { c.young[name] = v }
+func (c *cache[V]) put(name string, v V) {
+	c.young[name] = v
+	c.weight += v.Weight()
+}
+
+// grew notes that a state in the cache has become a row heavier.
+func (c *cache[V]) grew() { c.weight++ }
 
 // committed bounds the cache. Nothing in it may be waiting to be written.
 func (c *cache[V]) committed() {
-	if c.commits++; c.commits%weighCommits != 0 {
-		return
-	}
-	weight := 0
-	for _, v := range c.young {
-		weight += v.Weight()
-	}
-	if weight > cacheRows {
-		c.old, c.young = c.young, map[string]V{}
+	if c.weight > cacheRows {
+		c.old, c.young, c.weight = c.young, map[string]V{}, 0
 	}
 }
 
 func (c *cache[V]) clear() {
 	clear(c.young)
 	clear(c.old)
+	c.weight = 0
 }

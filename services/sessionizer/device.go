@@ -60,10 +60,7 @@ func newDeviceTask(o *Options, met *metrics, partition int32, count int, state *
 		devices:  newCache[*deviceEntry](), tally: newTally(),
 		quality: newQualityBook(partition, state, o.from),
 	}
-	err := holdEpoch(state, o.floor)
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	if t.modelKnown, err = holdModel(state, o.Model.Name); err != nil {
 		return nil, err
 	}
@@ -313,6 +310,7 @@ func (t *deviceTask) device(identifier string) (*deviceEntry, error) {
 }
 
 func (t *deviceTask) mark(d *deviceEntry) {
+	t.devices.grew()
 	if !d.dirty {
 		d.dirty = true
 		t.dirty = append(t.dirty, d)

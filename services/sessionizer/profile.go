@@ -47,10 +47,7 @@ func newProfileTask(o *Options, met *metrics, state *stream.State) (*profileTask
 		o: o, topics: newTopics(o.Namespace, state.Epoch()), state: state, met: met,
 		profiles: newCache[*profileEntry](), tally: newTally(),
 	}
-	err := holdEpoch(state, o.floor)
-	if err != nil {
-		return nil, err
-	}
+	var err error
 	if t.modelKnown, err = holdModel(state, o.Model.Name); err != nil {
 		return nil, err
 	}
@@ -211,6 +208,7 @@ func (t *profileTask) profile(id string) (*profileEntry, error) {
 }
 
 func (t *profileTask) mark(p *profileEntry) {
+	t.profiles.grew()
 	if !p.dirty {
 		p.dirty = true
 		t.dirty = append(t.dirty, p)

@@ -186,13 +186,13 @@ func missing(mark string, a, b []string) string {
 	for _, row := range b {
 		left[row]++
 	}
-	lines := ""
+	var lines strings.Builder
 	for _, row := range a {
 		if left[row]--; left[row] < 0 {
-			lines += mark + row + "\n"
+			lines.WriteString(mark + row + "\n")
 		}
 	}
-	return lines
+	return lines.String()
 }
 
 // details is Lines with the columns that Lines leaves out for readability.

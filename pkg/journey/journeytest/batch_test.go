@@ -1,7 +1,8 @@
 package journeytest_test
 
 import (
-	"fmt"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,7 +42,7 @@ func TestGivenOwnersAreTaken(t *testing.T) {
 func TestLargeComponentIsFrozen(t *testing.T) {
 	var log []journey.Touchpoint
 	for i := range 32 {
-		log = append(log, alias(int64(i), fmt.Sprint(i), fmt.Sprint(i+1)))
+		log = append(log, alias(int64(i), strconv.Itoa(i), strconv.Itoa(i+1)))
 	}
 	joined := answer(t, log[:31]...) // 32 users
 	require.Empty(t, joined.Frozen)
@@ -110,7 +111,7 @@ func TestBatchIgnoresOrderAndDuplicates(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := everything(m)
 		log := journeytest.GenHistory(t, cfg)
-		again := append(log[:len(log):len(log)], log[:rapid.IntRange(0, len(log)).Draw(t, "again")]...)
+		again := append(slices.Clip(log), log[:rapid.IntRange(0, len(log)).Draw(t, "again")]...)
 		want := journeytest.Batch(m, log, journeytest.Base)
 		got := journeytest.Batch(m, journeytest.Permute(t, again), journeytest.Base)
 		require.Empty(t, journeytest.Diff(want, got, "owners", "sessions", "journeys", "transitions"))

@@ -58,19 +58,22 @@ func business(t journey.Touchpoint) journey.Touchpoint {
 	return t
 }
 
-func load(t testing.TB) *journey.Model {
+func load(tb testing.TB) *journey.Model {
+	tb.Helper()
 	m, err := model.Load([]byte(exampleModel), "example.yaml")
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return m
 }
 
-func answer(t testing.TB, log ...journey.Touchpoint) *journeytest.Answer {
-	return journeytest.Batch(load(t), log, journeytest.Base+60*minute)
+func answer(tb testing.TB, log ...journey.Touchpoint) *journeytest.Answer {
+	tb.Helper()
+	return journeytest.Batch(load(tb), log, journeytest.Base+60*minute)
 }
 
 // ownersInOrder lists the owners of the log's touchpoints.
-func ownersInOrder(t testing.TB, log ...journey.Touchpoint) []string {
-	got := answer(t, log...)
+func ownersInOrder(tb testing.TB, log ...journey.Touchpoint) []string {
+	tb.Helper()
+	got := answer(tb, log...)
 	var owners []string
 	for _, p := range log {
 		owners = append(owners, journeytest.Who(got.Owners[journeytest.Point{Identifier: p.Identifier, MessageID: p.MessageID}]))
@@ -129,6 +132,7 @@ func TestExample6ReceiptOfALoyaltyCard(t *testing.T) {
 
 // frictionLines answers with two patterns: checkout abandoned, support slow.
 func frictionLines(t *testing.T, minutes int64, log ...journey.Touchpoint) []string {
+	t.Helper()
 	m := load(t)
 	m.Frictions = []journey.FrictionRule{
 		{Name: "abandoned", Absence: &journey.Absence{

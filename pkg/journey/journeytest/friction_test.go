@@ -11,6 +11,7 @@ import (
 
 // rowsOf answers with one pattern, late enough for every absence.
 func rowsOf(t *testing.T, f journey.FrictionRule, log ...journey.Touchpoint) []journeytest.FrictionRow {
+	t.Helper()
 	m := load(t)
 	m.Frictions = []journey.FrictionRule{f}
 	return journeytest.Batch(m, log, journeytest.Base+1000*minute).Frictions
@@ -60,9 +61,9 @@ func TestRepetitionEmptiesItsList(t *testing.T) {
 
 func TestRepetitionNeedsItsValue(t *testing.T) {
 	require.Empty(t, rowsOf(t, repeated(), search(0, ""), search(1, ""), search(2, ""), search(3, "x"), search(4, "x")))
-	any := repeated()
-	any.Repetition.By = nil
-	require.Equal(t, []string{"products_searched@2"}, causes(rowsOf(t, any, search(0, ""), search(1, "x"), search(2, "y"))))
+	every := repeated()
+	every.Repetition.By = nil
+	require.Equal(t, []string{"products_searched@2"}, causes(rowsOf(t, every, search(0, ""), search(1, "x"), search(2, "y"))))
 }
 
 func abandoned() journey.FrictionRule {

@@ -73,7 +73,7 @@ func fullFrictions() []journey.FrictionRule {
 		return q, q != ""
 	}
 	return []journey.FrictionRule{
-		{Name: "payment_failed", Severity: 3, Event: rule(on("payment_failed"))},
+		{Name: "payment_failed", Severity: 3, Event: new(on("payment_failed"))},
 		{Name: "bad_score", Severity: 4, Event: &badScore},
 		{Name: "search_repeated", Severity: 1, Repetition: &journey.Repetition{
 			Match: on("products_searched"), By: query, AtLeast: 3, Within: 5 * minute,
@@ -89,8 +89,6 @@ func fullFrictions() []journey.FrictionRule {
 		}},
 	}
 }
-
-func rule(r journey.Rule) *journey.Rule { return &r }
 
 func fullPersonas() []journey.Persona {
 	return []journey.Persona{

@@ -58,6 +58,7 @@ func RunScenarios(t *testing.T, dir string, newEngine func(*journey.Model) Engin
 	t.Helper()
 	files := 0
 	datadriven.Walk(t, dir, func(t *testing.T, path string) {
+		t.Helper()
 		files++
 		s := &scenario{newEngine: newEngine}
 		datadriven.RunTest(t, path, s.directive)
@@ -140,8 +141,9 @@ func (s *scenario) now() int64 {
 }
 
 func (s *scenario) events(t *testing.T, d *datadriven.TestData) string {
+	t.Helper()
 	n, rejected := 0, 0
-	for _, line := range strings.Split(d.Input, "\n") {
+	for line := range strings.SplitSeq(d.Input, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
@@ -169,6 +171,7 @@ func (s *scenario) events(t *testing.T, d *datadriven.TestData) string {
 
 // shuffle compares other orders of arrival with the file's.
 func (s *scenario) shuffle(t *testing.T, d *datadriven.TestData) string {
+	t.Helper()
 	n, seed := 50, 1
 	d.MaybeScanArgs(t, "n", &n)
 	d.MaybeScanArgs(t, "seed", &seed)

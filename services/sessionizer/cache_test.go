@@ -1,0 +1,35 @@
+package sessionizer
+
+import (
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+type heavy int
+
+func (h heavy) Weight() int { return int(h) }
+
+// TestTheCacheIsBounded: whatever is put in, what is kept weighs no more than two
+// generations and one transaction; what is asked for all the time stays.
+func TestTheCacheIsBounded(t *testing.T) {
+	c := newCache[heavy]()
+	c.put("often", 10)
+	for i := range 100_000 {
+		c.put(strconv.Itoa(i), 10)
+		if i%500 == 0 {
+			_, ok := c.get("often")
+			require.True(t, ok, "after %d others", i)
+			c.committed()
+			require.LessOrEqual(t, 10*(len(c.young)+len(c.old)), 2*cacheRows+3*5000)
+		}
+	}
+	_, ok := c.get("0")
+	require.False(t, ok)
+	for range 2 * cacheRows { // one that grows is weighed, too
+		c.grew()
+	}
+	c.committed()
+	require.Empty(t, c.young)
+}
