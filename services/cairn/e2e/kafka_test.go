@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,7 +47,9 @@ func (m *machine) sink() *child {
 
 // On real Kafka the sessionizer is killed again and again while records come:
 // it goes on with its disk, with an empty one, and in another instance that was
-// just about to share the work. The sink dies once, too.
+// just about to share the work. Once it is not killed but stopped, for longer than
+// its group waits, and wakes up when another has its partitions. The sink dies
+// once, too. `make chaos` is the same at large.
 func TestKillDashNineOfTheSessionizer(t *testing.T) {
 	m := servers(t)
 	seed := uint64(time.Now().UnixNano())
@@ -58,12 +61,19 @@ func TestKillDashNineOfTheSessionizer(t *testing.T) {
 	folder := t.TempDir()
 	data := func(name string) string { return filepath.Join(folder, name) }
 	step, sink := m.sessionizer(data("one")), m.sink()
+	var zombie *child
 	deaths := []func(){
 		func() { step.kill(); step = m.sessionizer(data("one")) },
 		func() { step.kill(); step = m.sessionizer(data("one")) },
 		func() { step.kill(); step = m.sessionizer(data("two")) }, // the disk is lost
 		func() { sink.kill(); sink = m.sink() },
 		func() { other := m.sessionizer(data("three")); step.kill(); step = other },
+		func() {
+			zombie = step
+			zombie.signal(syscall.SIGSTOP)
+			step = m.sessionizer(data("four")) // ready once it has the partitions of the one that is silent
+			zombie.signal(syscall.SIGCONT)
+		},
 	}
 	portion := len(events.messages)/len(deaths) + 1
 	for i, die := range deaths {
@@ -81,6 +91,9 @@ func TestKillDashNineOfTheSessionizer(t *testing.T) {
 	conn := m.sql()
 	m.equals(conn, events)
 	m.verified()
+	if !zombie.ended() { // it is fenced, or a member again
+		zombie.stop()
+	}
 	step.stop()
 	sink.stop()
 }
