@@ -3,8 +3,8 @@ package stream
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -15,8 +15,8 @@ import (
 )
 
 // benchRow is a row as the device step has it: a named key and some 150 bytes.
-func benchRow(name int, kind byte) (key, value []byte) {
-	key = append(nameKey(name), kind, 0x80, 0, 0, 1, 0, 0, 0, 0)
+func benchRow(name int) (key, value []byte) {
+	key = append(nameKey(name), 's', 0x80, 0, 0, 1, 0, 0, 0, 0)
 	value = make([]byte, 150)
 	for i := range value { // compresses about as records do
 		value[i] = byte((name * (i/6 + 3)) >> (i % 6))
@@ -35,6 +35,7 @@ func nameKey(name int) []byte {
 // cpu reports the processor time per operation, of all goroutines: what compaction
 // takes counts, what other processes take does not.
 func cpu(b *testing.B) {
+	b.Helper()
 	used := func() time.Duration {
 		var u syscall.Rusage
 		require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
@@ -53,7 +54,7 @@ func BenchmarkStore(b *testing.B) {
 		store, _ := open(b)
 		st := newState(store, &wirepb.PartitionMeta{})
 		for i := range rows {
-			key, value := benchRow(i, 's')
+			key, value := benchRow(i)
 			if st.Put(key, value); i%10_000 == 9_999 {
 				require.NoError(b, st.commit(st.changes(), int64(i)))
 			}
@@ -63,6 +64,7 @@ func BenchmarkStore(b *testing.B) {
 			require.NoError(b, p.d.db.Compact(b.Context(), []byte{0}, []byte{255}, true))
 		}
 		scan := func(b *testing.B, first, n int) {
+			b.Helper()
 			cpu(b)
 			for i := 0; b.Loop(); i++ {
 				found := 0
@@ -84,7 +86,7 @@ func BenchmarkStore(b *testing.B) {
 		b.Run(name+"/get-known", func(b *testing.B) {
 			cpu(b)
 			for b.Loop() {
-				key, _ := benchRow(rand.IntN(5_000), 's')
+				key, _ := benchRow(rand.IntN(5_000))
 				v, err := st.Get(key)
 				if err != nil || v == nil {
 					b.Fatal(err)
@@ -95,7 +97,7 @@ func BenchmarkStore(b *testing.B) {
 			cpu(b)
 			n := 0
 			for b.Loop() {
-				key, value := benchRow(rows+rand.IntN(rows), 's')
+				key, value := benchRow(rows + rand.IntN(rows))
 				st.Put(key, value)
 				if n++; n%commit == 0 {
 					require.NoError(b, st.commit(st.changes(), int64(rows+n)))
@@ -109,10 +111,10 @@ func BenchmarkStore(b *testing.B) {
 // few and many rows of others. It must not grow with those.
 func BenchmarkScanUnderOverlay(b *testing.B) {
 	for _, n := range []int{0, 100, 10_000, 100_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			st := newState(NewMemoryStore(), &wirepb.PartitionMeta{})
 			for i := range n {
-				st.Put(benchRow(i, 's'))
+				st.Put(benchRow(i))
 			}
 			cpu(b)
 			for i := 0; b.Loop(); i++ {

@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -41,7 +42,7 @@ func rowComparer() *pebble.Comparer {
 		return partitionBytes + nameEnd(key[partitionBytes:])
 	}
 	c.ImmediateSuccessor = func(dst, prefix []byte) []byte {
-		if len(prefix) >= partitionBytes+nameHeader && c.Split(append(prefix[:len(prefix):len(prefix)], 0)) == len(prefix) {
+		if len(prefix) >= partitionBytes+nameHeader && c.Split(append(slices.Clip(prefix), 0)) == len(prefix) {
 			return append(dst, prefixEnd(prefix)...) // a whole name: nothing longer is a prefix
 		}
 		return append(append(dst, prefix...), 0)

@@ -107,7 +107,7 @@ func databaseOptions(cache int64) *pebble.Options {
 		FormatMajorVersion: pebble.FormatNewest,
 		CacheSize:          cache,
 		// Of one memtable that is written and one that is flushed.
-		MemTableSize:                uint64(min(cache/4, 16<<20)),
+		MemTableSize:                uint64(min(cache/2, 32<<20)),
 		MemTableStopWritesThreshold: 2,
 		MaxOpenFiles:                256,
 		L0CompactionThreshold:       4,

@@ -135,3 +135,77 @@ func fence(ctx context.Context, cl *kgo.Client, id string) error {
 	_, _, err = owner.ProducerID(ctx)
 	return err
 }
+
+// StateEpoch is the highest epoch of the steps' state, 0 without any: what a new
+// epoch must outrank even where no control record tells of earlier ones. It reads the
+// changelogs' ends, where every commit writes the epoch.
+func StateEpoch(ctx context.Context, cl *kgo.Client, namespace string) (uint32, error) {
+	adm := kadm.NewClient(cl)
+	var epoch uint32
+	for _, name := range []string{TopicDeviceChangelog, TopicProfileChangelog} {
+		topic := Qualify(namespace, name)
+		ends, err := adm.ListEndOffsets(ctx, topic)
+		if err == nil {
+			err = ends.Error()
+		}
+		if errors.Is(err, kerr.UnknownTopicOrPartition) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("list end offsets of %s: %w", topic, err)
+		}
+		e, err := epochIn(ctx, cl, ends)
+		if err != nil {
+			return 0, err
+		}
+		epoch = max(epoch, e)
+	}
+	return epoch, nil
+}
+
+// epochIn reads the ends of a changelog's partitions for meta records.
+func epochIn(ctx context.Context, cl *kgo.Client, ends kadm.ListedOffsets) (uint32, error) {
+	from, left := map[string]map[int32]kgo.Offset{}, map[int32]int64{}
+	ends.Each(func(e kadm.ListedOffset) {
+		if e.Offset > 0 {
+			if from[e.Topic] == nil {
+				from[e.Topic] = map[int32]kgo.Offset{}
+			}
+			from[e.Topic][e.Partition] = kgo.NewOffset().At(max(0, e.Offset-tailWindow))
+			left[e.Partition] = e.Offset
+		}
+	})
+	if len(left) == 0 {
+		return 0, nil
+	}
+	reader, err := kgo.NewClient(append(cl.Opts(), kgo.ConsumePartitions(from), kgo.KeepControlRecords())...)
+	if err != nil {
+		return 0, err
+	}
+	defer reader.Close()
+	var epoch uint32
+	for len(left) > 0 {
+		poll, stop := context.WithTimeout(ctx, tailPatience)
+		fetches := reader.PollFetches(poll)
+		stop()
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		if fetches.NumRecords() == 0 {
+			return epoch, nil // torn ends: nothing comes of them
+		}
+		for r := range fetches.RecordsAll() {
+			if string(r.Key) == metaKey {
+				meta, err := wire.DecodeMeta(r.Value)
+				if err != nil {
+					return 0, fmt.Errorf("%s/%d: meta record: %w", r.Topic, r.Partition, err)
+				}
+				epoch = max(epoch, meta.Epoch)
+			}
+			if r.Offset+1 >= left[r.Partition] {
+				delete(left, r.Partition)
+			}
+		}
+	}
+	return epoch, nil
+}

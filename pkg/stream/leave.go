@@ -17,7 +17,7 @@ const leaveTimeout = 5 * time.Second
 // Kafka keeps its partitions for the session timeout. It is called when the client
 // is closed, else that would join again; and with the member's id, so that a
 // successor of the same instance id stays.
-func (s *Step) leaveGroup(member string) {
+func (s *Step) leaveGroup(ctx context.Context, member string) {
 	if member == "" {
 		return // it never was one
 	}
@@ -26,7 +26,7 @@ func (s *Step) leaveGroup(member string) {
 		return // it was possible before, with the same settings
 	}
 	defer cl.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.Group = s.group

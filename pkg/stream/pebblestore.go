@@ -198,7 +198,7 @@ func (s *pebbleStore) Apply(changes []Change, next, asof int64) error {
 		size += partitionBytes + len(c.Key) + len(c.Value) + 8
 	}
 	b := s.d.db.NewBatchWithSize(size + 128)
-	defer b.Close()
+	defer func() { _ = b.Close() }() // it gives memory back, no more: what counts is Commit
 	for _, c := range changes {
 		if err := s.stage(b, c); err != nil {
 			return err
@@ -238,7 +238,7 @@ func (s *pebbleStore) Reset(origin string) error {
 		return s.d.check(fmt.Errorf("read state: %w", err))
 	}
 	b := s.d.db.NewBatch()
-	defer b.Close()
+	defer func() { _ = b.Close() }() // it gives memory back, no more: what counts is Commit
 	at := Progress{Origin: origin}
 	err := errors.Join(b.DeleteRange(s.from, s.to, nil), b.Set(s.about, appendProgress(nil, at), nil), b.Commit(pebble.NoSync))
 	if err != nil {

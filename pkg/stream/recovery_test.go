@@ -110,7 +110,7 @@ func TestStateBehindReplaysTheTail(t *testing.T) {
 	require.NoError(t, os.RemoveAll(b.dir))
 	require.NoError(t, os.CopyFS(b.dir, os.DirFS(before)))
 	b.round(100)
-	require.Equal(t, tail, b.metric(replayed))
+	require.InDelta(t, tail, b.metric(replayed), 0)
 	require.InDelta(t, 3, b.metric("cairn_step_restore_progress"), 0)
 	require.Positive(t, b.metric("cairn_step_restore_duration_seconds"))
 }
@@ -143,7 +143,7 @@ func TestUselessStateIsRestoredWhole(t *testing.T) {
 			all := b.changelog()
 			b.edit(c.edit)
 			b.round(100)
-			require.Equal(t, all, b.metric(replayed))
+			require.InDelta(t, all, b.metric(replayed), 0)
 			require.True(t, b.warned(c.says), "no log line says %q", c.says)
 			b.round(50)
 			require.Zero(t, b.metric(replayed), "the restored state is on disk")
@@ -164,7 +164,7 @@ func TestStateThatMissedTooMuch(t *testing.T) {
 	b.edit(old)
 	all := b.changelog()
 	b.round(100)
-	require.Equal(t, all, b.metric(replayed))
+	require.InDelta(t, all, b.metric(replayed), 0)
 	require.True(t, b.warned("the changelog may have forgotten what was deleted since"))
 
 	b.edit(func(s stream.Store) error { return s.Apply(nil, s.Progress().Next, 1) })
@@ -185,7 +185,7 @@ func TestLostDisk(t *testing.T) {
 	all := b.changelog()
 	require.NoError(t, os.RemoveAll(b.dir))
 	b.round(100)
-	require.Equal(t, all, b.metric(replayed))
+	require.InDelta(t, all, b.metric(replayed), 0)
 }
 
 // TestDamagedDisk: files that cannot be opened, and files that turn out to be
@@ -211,7 +211,7 @@ func TestDamagedDisk(t *testing.T) {
 			b.produce(100)
 			b.requireExact()
 			require.NoError(t, stop())
-			require.Equal(t, all, b.metric(replayed))
+			require.InDelta(t, all, b.metric(replayed), 0)
 		})
 	}
 }
@@ -223,7 +223,7 @@ func TestAnotherClustersState(t *testing.T) {
 	a.edit(lie)
 	b.dir = a.dir
 	b.round(100)
-	require.Equal(t, all, b.metric(replayed))
+	require.InDelta(t, all, b.metric(replayed), 0)
 	require.True(t, b.warned("they are a copy of"))
 }
 

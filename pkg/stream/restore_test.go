@@ -3,7 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
-	"os/exec"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -31,8 +31,7 @@ func TestFailedRestoreIsNotForgotten(t *testing.T) {
 	}()
 	s.note(assignment{false, []int32{0}})
 	err := s.rebalance(t.Context())
-	var mm *MismatchError
-	if !errors.As(err, &mm) {
+	if _, ok := errors.AsType[*MismatchError](err); !ok {
 		t.Errorf("rebalance: %v; parts %d restoring %d ready: %v", err, len(s.parts), len(s.restoring), s.Ready())
 	}
 }
@@ -52,7 +51,7 @@ func TestDataEndsAfterKill(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, tx.BeginTransaction())
 	require.NoError(t, tx.ProduceSync(t.Context(), &kgo.Record{Topic: "ns.touchpoints.raw", Value: []byte("link")}).FirstErr())
-	require.NoError(t, exec.Command("cp", "-r", filepath.Join(dir, "a"), filepath.Join(dir, "b")).Run()) // what kill -9 leaves
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "b"), os.DirFS(filepath.Join(dir, "a")))) // what kill -9 leaves
 	tx.Close()
 	cl.Close()
 	fake.Close()

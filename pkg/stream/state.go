@@ -66,7 +66,7 @@ func (s *State) Range(from, to []byte, fn func(key, value []byte) error) error {
 // overlay between from and to.
 func (s *State) merge(from, to []byte, fn func(key, value []byte) error, scan func(func(key, value []byte) error) error) error {
 	over := s.overlay.cursor(from, to)
-	if _, any := over.peek(); !any {
+	if _, some := over.peek(); !some {
 		return scan(fn)
 	}
 	// before passes on the overlay's rows before a key, all of them before nil.

@@ -264,8 +264,7 @@ func fatal(fetches kgo.Fetches) error {
 // lost meanwhile, and restored when they come back. Being fenced or not allowed
 // stays so.
 func rejoins(err error) bool {
-	var group *kgo.ErrGroupSession
-	if !errors.As(err, &group) {
+	if _, ok := errors.AsType[*kgo.ErrGroupSession](err); !ok {
 		return false
 	}
 	var said *kerr.Error

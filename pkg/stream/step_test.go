@@ -94,12 +94,13 @@ type bench struct {
 }
 
 // eachStore runs a test with state in memory, and on disk.
-func eachStore(t *testing.T, test func(t *testing.T, b *bench)) {
-	t.Run("memory", func(t *testing.T) { test(t, newBench(t)) })
+func eachStore(t *testing.T, test func(b *bench)) {
+	t.Helper()
+	t.Run("memory", func(t *testing.T) { test(newBench(t)) })
 	t.Run("pebble", func(t *testing.T) {
 		b := newBench(t)
 		b.dir = t.TempDir()
-		test(t, b)
+		test(b)
 	})
 }
 
@@ -190,9 +191,8 @@ type kept struct{ *prometheus.Registry }
 func (*kept) Unregister(prometheus.Collector) bool { return false }
 
 func (k *kept) Register(c prometheus.Collector) error {
-	var have prometheus.AlreadyRegisteredError
 	err := k.Registry.Register(c)
-	if errors.As(err, &have) {
+	if _, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
 		k.Registry.Unregister(c)
 		err = k.Registry.Register(c)
 	}
@@ -267,13 +267,13 @@ func (b *bench) requireExactWithin(d time.Duration) {
 }
 
 func TestExactlyOnceWithoutTrouble(t *testing.T) {
-	eachStore(t, func(t *testing.T, b *bench) {
+	eachStore(t, func(b *bench) {
 		stop := b.start(false)
 		b.produce(500)
 		b.requireExact()
 		b.produce(500)
 		b.requireExact()
-		require.NoError(t, stop())
+		require.NoError(b.t, stop())
 	})
 }
 
@@ -316,12 +316,12 @@ func TestExactlyOnceUnderFaults(t *testing.T) {
 
 // TestRestartsRestoreTheState stops and starts, with nothing but the changelog left.
 func TestRestartsRestoreTheState(t *testing.T) {
-	eachStore(t, func(t *testing.T, b *bench) {
+	eachStore(t, func(b *bench) {
 		for range 5 {
 			stop := b.start(false)
 			b.produce(200)
 			time.Sleep(time.Duration(rand.IntN(30)) * time.Millisecond) // wherever it happens to be
-			require.NoError(t, stop())
+			require.NoError(b.t, stop())
 		}
 		b.start(false)
 		b.requireExact()
@@ -331,32 +331,32 @@ func TestRestartsRestoreTheState(t *testing.T) {
 // TestOffsetsOfAnotherHistoryHalt: a state that does not belong to the group's
 // offsets would lose or double records, so the step refuses it.
 func TestOffsetsOfAnotherHistoryHalt(t *testing.T) {
-	eachStore(t, func(t *testing.T, b *bench) {
+	eachStore(t, func(b *bench) {
 		stop := b.start(false)
 		b.produce(300)
 		b.requireExact()
-		require.NoError(t, stop())
+		require.NoError(b.t, stop())
 		var offsets kadm.Offsets
 		offsets.AddOffset("ns."+stream.TopicRaw, 0, 1, -1)
-		require.NoError(t, kadm.NewClient(b.cl).CommitAllOffsets(t.Context(), "ns."+stream.GroupDevice, offsets))
+		require.NoError(b.t, kadm.NewClient(b.cl).CommitAllOffsets(b.t.Context(), "ns."+stream.GroupDevice, offsets))
 		var mismatch *stream.MismatchError
 		b.watch()
-		require.ErrorAs(t, b.run(t.Context()), &mismatch)
-		require.EqualValues(t, 0, mismatch.Partition)
-		require.EqualValues(t, 1, mismatch.Committed)
+		require.ErrorAs(b.t, b.run(b.t.Context()), &mismatch)
+		require.EqualValues(b.t, 0, mismatch.Partition)
+		require.EqualValues(b.t, 1, mismatch.Committed)
 	})
 }
 
 // TestExpiredOffsetsResumeFromTheState: the broker forgets the offsets of an
 // idle group, the changelog's meta record does not.
 func TestExpiredOffsetsResumeFromTheState(t *testing.T) {
-	eachStore(t, func(t *testing.T, b *bench) {
+	eachStore(t, func(b *bench) {
 		stop := b.start(false)
 		b.produce(300)
 		b.requireExact()
-		require.NoError(t, stop())
-		_, err := kadm.NewClient(b.cl).DeleteGroup(t.Context(), "ns."+stream.GroupDevice)
-		require.NoError(t, err)
+		require.NoError(b.t, stop())
+		_, err := kadm.NewClient(b.cl).DeleteGroup(b.t.Context(), "ns."+stream.GroupDevice)
+		require.NoError(b.t, err)
 		b.start(false)
 		b.produce(300)
 		b.requireExact()

@@ -51,8 +51,7 @@ type Change struct {
 	Value []byte
 }
 
-// ErrStop, returned by the function that a scan calls, ends the scan without an
-// error.
+// ErrStop ends a scan without an error when the function that it calls returns it.
 var ErrStop = errors.New("stop the scan")
 
 // prefixEnd is the first key behind all that begin with prefix, nil if there is none.

@@ -27,6 +27,7 @@ func stores() map[string]openStore {
 			return s, func() Store { return s }
 		},
 		"pebble": func(tb testing.TB) (Store, func() Store) {
+			tb.Helper()
 			dir := tb.TempDir()
 			d := testDatabase(tb, dir)
 			s := partitionOf(tb, d, 7)

@@ -25,7 +25,8 @@ func (s *Step) transaction(ctx context.Context, fetches kgo.Fetches, ticking boo
 	if err := s.sess.Begin(); err != nil {
 		return fmt.Errorf("%s step: begin: %w: %w", s.o.Name, ErrFenced, err)
 	}
-	records, bad := 0, error(nil)
+	var bad error
+	records := 0
 	for {
 		if bad = fatal(fetches); bad != nil {
 			break

@@ -55,20 +55,33 @@ func costCases() []costCase {
 	ages := [3]int{young, 10 * young, 100 * young}
 	return []costCase{
 		{"rules", [3]int{1, 10, journey.MaxRules}, func(b *testing.B, n int) {
+			b.Helper()
 			measureCost(b, costModel(b, costRules(n, "events: [never_%d]")), young, overDays, false)
 		}},
 		{"rules-without-events", [3]int{1, 10, journey.MaxRules}, func(b *testing.B, n int) {
+			b.Helper()
 			measureCost(b, costModel(b, costRules(n, "type: track, where: 'properties.items == -%d'")), young, overDays, false)
 		}},
 		{"frictions", [3]int{1, 10, journey.MaxFrictions}, func(b *testing.B, n int) {
+			b.Helper()
 			measureCost(b, costModel(b, costRules(1, "")+costFrictions(n)), young, overDays, false)
 		}},
 		{"personas", [3]int{1, 10, model.MaxPersonas}, func(b *testing.B, n int) {
+			b.Helper()
 			measureCost(b, costModel(b, costRules(1, "")+costPersonas(n)), young, overDays, false)
 		}},
-		{"points-over-days", ages, func(b *testing.B, n int) { measureCost(b, shop(b), n, overDays, false) }},
-		{"points-within-an-hour", ages, func(b *testing.B, n int) { measureCost(b, shop(b), n, withinAnHour, false) }},
-		{"points-over-days-uncached", ages, func(b *testing.B, n int) { measureCost(b, shop(b), n, overDays, true) }},
+		{"points-over-days", ages, func(b *testing.B, n int) {
+			b.Helper()
+			measureCost(b, shop(b), n, overDays, false)
+		}},
+		{"points-within-an-hour", ages, func(b *testing.B, n int) {
+			b.Helper()
+			measureCost(b, shop(b), n, withinAnHour, false)
+		}},
+		{"points-over-days-uncached", ages, func(b *testing.B, n int) {
+			b.Helper()
+			measureCost(b, shop(b), n, overDays, true)
+		}},
 	}
 }
 
@@ -82,6 +95,7 @@ func overDays(i, _ int) int64 {
 func withinAnHour(i, age int) int64 { return time.Hour.Milliseconds() * int64(i) / int64(age) }
 
 func measureCost(b *testing.B, m *journey.Model, age int, when func(i, age int) int64, cold bool) {
+	b.Helper()
 	r := newCostRig(b, m)
 	profiles := costPoints / age
 	next := 0
@@ -91,7 +105,7 @@ func measureCost(b *testing.B, m *journey.Model, age int, when func(i, age int) 
 			next++
 		}
 		r.commit()
-		if cold {
+		if cold && next > costPoints {
 			r.device.task.(*deviceTask).devices.clear()
 			r.profile.task.(*profileTask).profiles.clear()
 		}
