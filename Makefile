@@ -69,6 +69,8 @@ test: deps ## run all tests, the race detector on where there are goroutines; li
 	export CAIRN_TEST_SKIPS=$(SKIPS)
 	RAPID_CHECKS=$(CHECKS) go test -timeout $(TIMEOUT) $(GOTESTFLAGS) $$pure || status=1
 	go test -timeout $(TIMEOUT) $(RACE) $(GOTESTFLAGS) $$others || status=1
+	echo 'simulation: the sessionizer on a simulated network, in simulated time'
+	go test -timeout $(TIMEOUT) -tags synctests -run '^TestSimulation' $(GOTESTFLAGS) ./services/sessionizer || status=1
 	if [[ -s $(SKIPS) ]]; then echo 'skipped tests:'; sed 's/^/  /' $(SKIPS); fi
 	exit $$status
 

@@ -27,7 +27,9 @@ type memo struct {
 	answers map[string]bool // guarded by mu
 }
 
-func newMemo(c *condition, k *known) *memo { return &memo{condition: c, known: k, answers: map[string]bool{}} }
+func newMemo(c *condition, k *known) *memo {
+	return &memo{condition: c, known: k, answers: map[string]bool{}}
+}
 
 func (m *memo) holds(b *journey.Behaviour) bool {
 	m.once.Do(m.prepare)

@@ -37,7 +37,7 @@ func TestTheDocumentationKnowsEveryColumn(t *testing.T) {
 		for _, m := range row.FindAllStringSubmatch(text, -1) {
 			want = append(want, m[1]+": "+m[2])
 		}
-		require.Equal(t, h.column("SELECT concat(name, ': ', comment) FROM system.columns WHERE database = '"+h.ns+"_bi' AND table = '"+name+"' ORDER BY position"), want, name)
+		require.Equal(t, want, h.column("SELECT concat(name, ': ', comment) FROM system.columns WHERE database = '"+h.ns+"_bi' AND table = '"+name+"' ORDER BY position"), name)
 		documented = append(documented, name)
 	}
 	require.ElementsMatch(t, h.column("SELECT name FROM system.tables WHERE database = '"+h.ns+"_bi'"), documented)
@@ -109,16 +109,19 @@ func draw(table [][]string, right []bool) string {
 		}
 		return left + space + strings.Join(cells, space+between+space) + space + end + "\n"
 	}
-	out := line(table[0], "┌", "┬", "┐", "─")
+	var out strings.Builder
+	out.WriteString(line(table[0], "┌", "┬", "┐", "─"))
 	for _, row := range table[1:] {
-		out += line(row, "│", "│", "│", " ")
+		out.WriteString(line(row, "│", "│", "│", " "))
 	}
-	return out + line(make([]string, len(right)), "└", "┴", "┘", "─")
+	out.WriteString(line(make([]string, len(right)), "└", "┴", "┘", "─"))
+	return out.String()
 }
 
 // frictionShop is a made-up shop: twelve customers, of whom those who hunt for
 // bargains fail at the checkout more often.
 func frictionShop(t *testing.T) *house {
+	t.Helper()
 	h := newHouse(t)
 	require.NoError(t, PutModel(t.Context(), h.conn, h.ns, shop()))
 	for n := range 12 {

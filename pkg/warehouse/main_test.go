@@ -108,10 +108,10 @@ func (h *house) quality(list ...*wirepb.Quality) {
 	h.insert(b)
 }
 
-func (h *house) epoch(step string, epoch uint32) {
+func (h *house) epoch(step string) {
 	h.t.Helper()
 	b := NewEpochBatch()
-	require.NoError(h.t, b.Add(&wirepb.Epoch{Step: step, Epoch: epoch, CompletedMs: minute(0)}))
+	require.NoError(h.t, b.Add(&wirepb.Epoch{Step: step, Epoch: 1, CompletedMs: minute(0)}))
 	h.insert(b)
 }
 

@@ -36,9 +36,9 @@ func TestFrictionsAreReplacedAndWithdrawn(t *testing.T) {
 	h.frictions(one(5))
 	require.Equal(t, []string{"f1 checkout_abandoned 2 consideration 2026-03-01 12:30:00.000"}, h.bi(everyFriction, "v_frictions"), "it struck again after all")
 
-	h.epoch("device", 1)
+	h.epoch("device")
 	require.Len(t, h.bi(everyFriction, "v_frictions"), 1, "frictions are the profile step's")
-	h.epoch("profile", 1)
+	h.epoch("profile")
 	require.Empty(t, h.bi(everyFriction, "v_frictions"))
 	h.frictions(one(ofEpoch(1)))
 	require.Len(t, h.bi(everyFriction, "v_frictions"), 1)
@@ -63,7 +63,7 @@ func TestFrictionsWithTheirSessions(t *testing.T) {
 	require.Equal(t, want, h.bi(whole, "v_frictions WHERE friction_id = 'f1'"))
 	require.Equal(t, want, h.bi(whole, "v_frictions WHERE friction_id = 'f1' SETTINGS join_use_nulls = 1"))
 	require.Equal(t, []string{"f2 s1"}, h.bi("friction_id, session_id", "v_frictions WHERE friction_id = 'f2' SETTINGS join_use_nulls = 1"), "it was not merged")
-	h.epoch("device", 1) // the sessions of the epoch before say nothing
+	h.epoch("device") // the sessions of the epoch before say nothing
 	require.Equal(t, []string{"s2"}, h.bi("session_id", "v_frictions WHERE friction_id = 'f1'"))
 }
 
@@ -86,7 +86,7 @@ func TestJourneysCountTheirFrictions(t *testing.T) {
 	kept := goodJourney()
 	kept.Revision = ofEpoch(1)
 	h.journeys(kept)
-	h.epoch("profile", 1)
+	h.epoch("profile")
 	require.Equal(t, []string{"j1 0"}, count(""))
 }
 
@@ -177,7 +177,7 @@ func TestPersonaOfASession(t *testing.T) {
 	}
 	require.Equal(t, want, h.bi("session_id, profile, persona", "v_sessions ORDER BY session_id"))
 	require.Equal(t, want, h.bi("session_id, profile, persona", "v_sessions ORDER BY session_id SETTINGS join_use_nulls = 1"))
-	h.epoch("profile", 1)
+	h.epoch("profile")
 	require.Equal(t, []string{"0"}, h.bi("toString(countIf(persona != ''))", "v_sessions"), "the journeys of the epoch before are gone")
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -103,11 +104,11 @@ func (t *deviceTask) Process(r *kgo.Record, out stream.Output) error {
 	if !copied && (string(r.Key) != t.raw.Key || t.hash.Partition(r, t.count) != int(t.partition)) {
 		return t.rekey(r, &in, out)
 	}
-	return t.apply(r, copied, out)
+	return t.apply(copied, out)
 }
 
 // apply counts a touchpoint that is where it belongs.
-func (t *deviceTask) apply(r *kgo.Record, copied bool, out stream.Output) error {
+func (t *deviceTask) apply(copied bool, out stream.Output) error {
 	tp := &t.raw.Touchpoint
 	t.enricher.Apply(tp)
 	d, err := t.device(tp.Identifier)
@@ -135,6 +136,7 @@ func (t *deviceTask) apply(r *kgo.Record, copied bool, out stream.Output) error 
 		t.tally.late++
 		t.late(tp, outcome, out)
 		return nil
+	case journey.Counted:
 	}
 	q.Touchpoints++
 	t.tally.touchpoints++
@@ -248,8 +250,7 @@ func (t *deviceTask) rekey(r *kgo.Record, in *wire.RawRecord, out stream.Output)
 // cannot be read is nobody's copy.
 func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, cause error, out stream.Output) error {
 	reason := wire.ReasonBadJSON
-	var raw *wire.RawError
-	if errors.As(cause, &raw) {
+	if raw, ok := errors.AsType[*wire.RawError](cause); ok {
 		reason = raw.Reason
 	}
 	source := cmp.Or(t.raw.Touchpoint.Source, in.Source) // as far as it could be read
@@ -361,7 +362,7 @@ func (t *deviceTask) flushDevice(d *deviceEntry, out stream.Output) {
 		t.timers.add(at, d.Identifier)
 	}
 	if c.Links {
-		t.state.Put(append(prefix[:len(prefix):len(prefix)], rowMeta), wire.EncodeDevice(&d.Device))
+		t.state.Put(append(slices.Clip(prefix), rowMeta), wire.EncodeDevice(&d.Device))
 	}
 	if c.Ownership {
 		known := wire.EncodeRelinquish(d.Identifier, d.Known())

@@ -2,6 +2,7 @@ package sessionizer
 
 import (
 	"encoding/binary"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,11 +50,11 @@ func appendTime(b []byte, ms int64) []byte {
 }
 
 func sessionKey(prefix []byte, start int64) []byte {
-	return appendTime(append(prefix[:len(prefix):len(prefix)], rowSession), start)
+	return appendTime(append(slices.Clip(prefix), rowSession), start)
 }
 
 func hashesKey(prefix []byte, c *journey.HashChunk) []byte {
-	key := append(prefix[:len(prefix):len(prefix)], rowHashes)
+	key := append(slices.Clip(prefix), rowHashes)
 	key = binary.BigEndian.AppendUint32(key, uint32(c.Day))
 	return binary.BigEndian.AppendUint32(key, uint32(c.Number))
 }

@@ -1,6 +1,7 @@
 package sessionizer
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/cairnhq/cairn/pkg/stream"
@@ -35,14 +36,22 @@ func (o *Options) obey(c *stream.Epoch) error {
 	return nil
 }
 
-// holdEpoch refuses state that was made in an earlier epoch than the one in force:
-// mixed with what the replay began, it would give neither.
-func holdEpoch(state *stream.State, floor uint32) error {
-	if state.Epoch() < floor {
+// holdEpoch refuses state that was made in another epoch than the one that the step
+// was started for: an earlier one, mixed with what a replay began, would give
+// neither; a later one means that a replay began while this instance was suspended.
+func (s *Sessionizer) holdEpoch(ctx context.Context, state *stream.State, o *Options) error {
+	switch {
+	case state.Epoch() == o.Epoch:
+		return nil
+	case state.Epoch() < o.floor:
 		return &EpochError{fmt.Sprintf("the state is of epoch %d and the namespace is in epoch %d: the changelog was restored from before the replay; "+
-			"run `cairn replay` again", state.Epoch(), floor)}
+			"run `cairn replay` again", state.Epoch(), o.floor)}
 	}
-	return nil
+	now, _, err := s.prepare(ctx)
+	if err == nil && now.floor != o.floor {
+		err = &EpochError{fmt.Sprintf("a replay has begun epoch %d while this instance ran in epoch %d: start it again", now.floor, o.floor)}
+	}
+	return err
 }
 
 // tableModel is the key of the row that names the model of the state.

@@ -289,7 +289,7 @@ func (t *profileTask) arm(p *profileEntry) {
 func (t *profileTask) writeProfile(p *profileEntry, c *journey.ProfileChanges) {
 	t.writePoints(p, c.Times)
 	prefix := rowPrefix(tableProfile, p.ID)
-	row := func(kind byte) []byte { return append(prefix[:len(prefix):len(prefix)], kind) }
+	row := func(kind byte) []byte { return append(slices.Clip(prefix), kind) }
 	if p.TakeJoined() {
 		t.state.Put(row(rowUnion), wire.EncodeUnion(&p.Union))
 	}
@@ -328,7 +328,7 @@ func (t *profileTask) writePoints(p *profileEntry, times []int64) {
 	slices.Sort(times)
 	for _, span := range slices.Compact(times) {
 		lo, hi := pointsOf(points, span)
-		key := appendTime(prefix[:len(prefix):len(prefix)], span)
+		key := appendTime(slices.Clip(prefix), span)
 		if lo == hi {
 			t.state.Delete(key)
 			continue

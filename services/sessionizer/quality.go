@@ -17,7 +17,7 @@ import (
 type qualityBook struct {
 	partition int32
 	state     *stream.State
-	from      int64 // arrivals before it are in the accounts of an earlier epoch
+	from      int64                          // arrivals before it are in the accounts of an earlier epoch
 	open      map[qualityKey]*wirepb.Quality // touched in the open transaction
 	order     []qualityKey
 }

@@ -94,45 +94,36 @@ func (s *Sessionizer) Ready() error {
 
 // Run processes until ctx ends, then commits, leaves the groups and returns nil.
 func (s *Sessionizer) Run(ctx context.Context) error {
-	s.o.from = stream.FromStart
-	count, err := s.prepare(ctx)
-	if ctx.Err() != nil {
-		return nil // told to stop before it began
-	}
-	if err != nil {
-		return err
-	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, name := range s.o.Steps {
-		g.Go(func() error { return s.supervise(ctx, name, count) })
+		g.Go(func() error { return s.supervise(ctx, name) })
 	}
 	return g.Wait()
 }
 
 // prepare follows the namespace's control record and returns the partition count of
 // touchpoints.raw.
-func (s *Sessionizer) prepare(ctx context.Context) (int, error) {
+func (s *Sessionizer) prepare(ctx context.Context) (Options, int, error) {
+	o := s.o
+	o.from = stream.FromStart
 	cl, err := stream.NewClient(s.o.Cluster, "sessionizer", s.o.Log, nil)
 	if err != nil {
-		return 0, err
+		return o, 0, err
 	}
 	defer cl.Close()
 	topic := stream.Qualify(s.o.Namespace, stream.TopicRaw)
 	details, err := kadm.NewClient(cl).ListTopics(ctx, topic)
 	if err != nil {
-		return 0, fmt.Errorf("describe %s: %w", topic, err)
+		return o, 0, fmt.Errorf("describe %s: %w", topic, err)
 	}
 	if d := details[topic]; d.Err != nil || len(d.Partitions) == 0 {
-		return 0, fmt.Errorf("topic %s: %w; create the topics first", topic, errors.Join(d.Err, errors.New("it has no partitions")))
+		return o, 0, fmt.Errorf("topic %s: %w; create the topics first", topic, errors.Join(d.Err, errors.New("it has no partitions")))
 	}
-	if c, ok, err := stream.CurrentEpoch(ctx, cl, s.o.Namespace); err != nil {
-		return 0, err
-	} else if ok {
-		if err := s.o.obey(&c); err != nil {
-			return 0, err
-		}
+	c, ok, err := stream.CurrentEpoch(ctx, cl, s.o.Namespace)
+	if err == nil && ok {
+		err = o.obey(&c)
 	}
-	return len(details[topic].Partitions), nil
+	return o, len(details[topic].Partitions), err
 }
 
 // steady is how long a step must run for its earlier failures to be forgotten.
@@ -140,12 +131,12 @@ const steady = time.Minute
 
 // supervise runs a step and, if restarts are allowed, makes it anew after a
 // failure: its state comes back from the changelog, so nothing is lost or doubled.
-func (s *Sessionizer) supervise(ctx context.Context, name string, partitions int) error {
+func (s *Sessionizer) supervise(ctx context.Context, name string) error {
 	for failures := 0; ; {
 		started := time.Now()
-		err := s.runStep(ctx, name, partitions)
+		err := s.runStep(ctx, name)
 		if err == nil || ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // ctx ended: the step was told to stop, and what that broke off is no failure
 		}
 		if time.Since(started) > steady {
 			failures = 0
@@ -170,22 +161,32 @@ func hopeless(err error) bool {
 	return errors.As(err, &mismatch) || errors.As(err, &model) || errors.As(err, &epoch)
 }
 
-func (s *Sessionizer) runStep(ctx context.Context, name string, partitions int) error {
+func (s *Sessionizer) runStep(ctx context.Context, name string) error {
+	so, partitions, err := s.prepare(ctx)
+	if err != nil {
+		return err
+	}
 	o := stream.StepOptions{
-		Cluster: s.o.Cluster, Namespace: s.o.Namespace, Name: name, InstanceID: s.o.InstanceID,
-		Epoch: s.o.Epoch, CommitInterval: s.o.CommitInterval, Log: s.o.Log, Registerer: s.o.Registerer,
-		StateDir: s.o.StateDir, StateCache: s.o.StateCache,
+		Cluster: so.Cluster, Namespace: so.Namespace, Name: name, InstanceID: so.InstanceID,
+		Epoch: so.Epoch, CommitInterval: so.CommitInterval, Log: so.Log, Registerer: so.Registerer,
+		StateDir: so.StateDir, StateCache: so.StateCache,
 	}
 	switch name {
 	case stream.GroupDevice:
 		o.Input = stream.TopicRaw
 		o.NewTask = func(p int32, st *stream.State) (stream.Task, error) {
-			return newDeviceTask(&s.o, s.met, p, partitions, st)
+			if err := s.holdEpoch(ctx, st, &so); err != nil {
+				return nil, err
+			}
+			return newDeviceTask(&so, s.met, p, partitions, st)
 		}
 	case stream.GroupProfile:
 		o.Input = stream.TopicTouchpoints
 		o.NewTask = func(_ int32, st *stream.State) (stream.Task, error) {
-			return newProfileTask(&s.o, s.met, st)
+			if err := s.holdEpoch(ctx, st, &so); err != nil {
+				return nil, err
+			}
+			return newProfileTask(&so, s.met, st)
 		}
 	}
 	step, err := stream.NewStep(o)

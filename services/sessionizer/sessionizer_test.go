@@ -45,7 +45,10 @@ func newRig(t *testing.T, cluster stream.Cluster, ns string) *rig {
 	return &rig{t, cluster, ns, cl}
 }
 
-func fakeRig(t *testing.T) *rig { return newRig(t, testbed.Fake(t), "shop") }
+func fakeRig(t *testing.T) *rig {
+	t.Helper()
+	return newRig(t, testbed.Fake(t), "shop")
+}
 
 // start runs a sessionizer until stop is called.
 func (r *rig) start(change ...func(*sessionizer.Options)) (stop func() error) {
@@ -194,11 +197,11 @@ func (r *rig) quality() *wirepb.Quality {
 	return sum
 }
 
-var t0 = time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC)
+func t0() time.Time { return time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC) }
 
 // raw is a raw record of a visitor, minutes after t0, arriving at once.
 func raw(id, message string, minutes float64, event string) *kgo.Record {
-	at := t0.Add(time.Duration(minutes * float64(time.Minute)))
+	at := t0().Add(time.Duration(minutes * float64(time.Minute)))
 	body, _ := json.Marshal(map[string]any{
 		"messageId": message, "type": "track", "event": event, "anonymousId": id,
 		"timestamp": at.Format(time.RFC3339Nano), "receivedAt": at.Format(time.RFC3339Nano),
@@ -214,8 +217,8 @@ func TestSessionsSurviveDisorderAndCopies(t *testing.T) {
 	r.produce(raw("a", "2", 20, "x"), raw("a", "1", 0, "x"), raw("a", "1", 3, "x")) // merges; two copies
 	r.settle()
 	require.Equal(t, map[string]int{
-		fmt.Sprintf("anonymous:a %d-%d n=3", t0.UnixMilli(), t0.Add(40*time.Minute).UnixMilli()):                   1,
-		fmt.Sprintf("anonymous:b %d-%d n=1", t0.Add(5*time.Minute).UnixMilli(), t0.Add(5*time.Minute).UnixMilli()): 1,
+		fmt.Sprintf("anonymous:a %d-%d n=3", t0().UnixMilli(), t0().Add(40*time.Minute).UnixMilli()):                   1,
+		fmt.Sprintf("anonymous:b %d-%d n=1", t0().Add(5*time.Minute).UnixMilli(), t0().Add(5*time.Minute).UnixMilli()): 1,
 	}, r.sessions())
 	q := r.quality()
 	require.Equal(t, [6]uint64{6, 4, 2, 0, 0, 0}, [6]uint64{q.Accepted, q.Touchpoints, q.Duplicates, q.Rejected, q.Late, q.Rekeyed})
@@ -281,7 +284,8 @@ func TestAnotherModelIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	var other *sessionizer.ModelError
 	require.ErrorAs(t, s.Run(t.Context()), &other)
-	require.Equal(t, b2b.Name, other.Want)
+	want := b2b.Name
+	require.Equal(t, want, other.Want)
 	require.Contains(t, other.Have, "shop@")
 }
 
@@ -331,7 +335,7 @@ func TestLateGoesToItsTopicUnlessItIsABackfill(t *testing.T) {
 	late := raw("a", "1", 0, "x")
 	body := map[string]any{}
 	require.NoError(t, json.Unmarshal(late.Value, &body))
-	body["receivedAt"] = t0.Add(31 * 24 * time.Hour).Format(time.RFC3339)
+	body["receivedAt"] = t0().Add(31 * 24 * time.Hour).Format(time.RFC3339)
 	late.Value, _ = json.Marshal(body)
 	body["messageId"] = "2"
 	value, _ := json.Marshal(body)
