@@ -15,7 +15,7 @@ import (
 	"github.com/cairnhq/cairn/pkg/local"
 )
 
-// ClickHouseEnv is a test's share of a ClickHouse: the databases Namespace, Namespace_bi and Namespace_api, which
+// ClickHouseEnv is a test's share of a ClickHouse: the databases Namespace, Namespace_next, Namespace_bi and Namespace_api, which
 // do not exist yet.
 type ClickHouseEnv struct {
 	DSN       string // for clickhouse-go; names the database "default"
@@ -129,7 +129,7 @@ func dropDatabases(env *ClickHouseEnv) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	for _, suffix := range []string{"_api", "_bi", ""} {
+	for _, suffix := range []string{"_api", "_bi", "_next", ""} {
 		if err := conn.Exec(ctx, "DROP DATABASE IF EXISTS `"+env.Namespace+suffix+"` SYNC"); err != nil {
 			return err
 		}

@@ -100,6 +100,7 @@ type EpochBatch struct {
 	step      *col[string]
 	epoch     *col[uint32]
 	partition *col[int32]
+	from      *col[int64]
 	completed *col[int64]
 }
 
@@ -110,18 +111,23 @@ func NewEpochBatch() *EpochBatch {
 	b.step = column[string](c, "step")
 	b.epoch = column[uint32](c, "epoch")
 	b.partition = column[int32](c, "partition")
+	b.from = column[int64](c, "from_at")
 	b.completed = column[int64](c, "completed_at")
 	return b
 }
 
-// Add adds a row. The table has one partition only.
-func (b *EpochBatch) Add(e *wirepb.Epoch) error {
-	if err := checkTimes("completed_at", e.CompletedMs); err != nil {
+// Add adds a row of a rebuild of everything. The table has one partition only.
+func (b *EpochBatch) Add(e *wirepb.Epoch) error { return b.AddFrom(e, minMillis) }
+
+// AddFrom adds a row of a rebuild of what arrived at a time, Unix ms, or later.
+func (b *EpochBatch) AddFrom(e *wirepb.Epoch, from int64) error {
+	if err := checkTimes("completed_at from_at", e.CompletedMs, from); err != nil {
 		return err
 	}
 	b.step.add(e.Step)
 	b.epoch.add(e.Epoch)
 	b.partition.add(e.Partition)
+	b.from.add(from)
 	b.completed.add(e.CompletedMs)
 	b.rows++
 	return nil

@@ -20,12 +20,12 @@ import (
 // ErrEdited marks a migration that differs from what was applied.
 var ErrEdited = errors.New("the DDL does not match the database")
 
-// CreateDatabases creates the namespace's three databases where they are missing.
+// CreateDatabases creates the namespace's databases where they are missing.
 func CreateDatabases(ctx context.Context, conn driver.Conn, namespace string) error {
 	if err := CheckNamespace(namespace); err != nil {
 		return err
 	}
-	for _, suffix := range []string{"", "_bi", "_api"} {
+	for _, suffix := range []string{"", "_next", "_bi", "_api"} {
 		if err := conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+namespace+suffix); err != nil {
 			return fmt.Errorf("create database %s%s: %w", namespace, suffix, err)
 		}
@@ -168,7 +168,7 @@ func apply(ctx context.Context, conn driver.Conn, namespace, file, text string) 
 		return fmt.Errorf("read %s: %w", file, err)
 	}
 	var rendered strings.Builder
-	if err := tmpl.Execute(&rendered, struct{ DB string }{namespace}); err != nil {
+	if err := tmpl.Execute(&rendered, names{namespace}); err != nil {
 		return fmt.Errorf("render %s: %w", file, err)
 	}
 	for _, s := range statements(rendered.String()) {

@@ -150,12 +150,12 @@ func TestAnEpochHidesTheRowsBeforeIt(t *testing.T) {
 	for view, want := range map[string]string{"v_touchpoints": "2", "v_sessions": "1", "v_data_quality": "1", "v_journeys": "1", "v_transitions": "1", "v_rejected": "2"} {
 		require.Equal(t, want, count(view), view)
 	}
-	h.epoch("device", 1)
+	h.epoch("device")
 	require.Equal(t, []string{"new anonymous:a"}, h.bi("message_id, profile", "v_touchpoints"))
 	for view, want := range map[string]string{"v_sessions": "0", "v_data_quality": "0", "v_journeys": "1", "v_transitions": "1", "v_rejected": "1"} {
 		require.Equal(t, want, count(view), view)
 	}
-	h.epoch("profile", 1)
+	h.epoch("profile")
 	require.Equal(t, "0", count("v_journeys"))
 	require.Equal(t, "0", count("v_transitions"))
 }

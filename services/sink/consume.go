@@ -18,7 +18,7 @@ const (
 // due. It holds at most one generation while another is being inserted: when both
 // are full it stops polling, which bounds what the client fetches too.
 func (s *Service) consume(ctx, work context.Context, full chan<- *generation) {
-	d := &decoder{namespace: s.o.Namespace, pool: &s.pool}
+	d := &decoder{namespace: s.o.Namespace, pool: &s.pool, complete: &s.complete}
 	g := newGeneration()
 	for ctx.Err() == nil {
 		if !s.poll(ctx, d, g) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -24,7 +25,7 @@ const (
 
 const (
 	typeEpoch  = "epoch" // value of the header cairn-type on the topic quality
-	epochShift = 40      // revision = epoch << epochShift | counter
+	epochShift = stream.EpochShift
 )
 
 // decoder turns records into rows of a generation. Strings of the rows alias the
@@ -33,6 +34,7 @@ const (
 type decoder struct {
 	namespace string
 	pool      *shardPool
+	complete  *atomic.Uint32 // epoch of the newest rebuild that readers see
 
 	// Reused from record to record; what goes into a batch is copied out of them.
 	touchpoint wirepb.Touchpoint
@@ -97,6 +99,8 @@ func (d *decoder) add(g *generation, r *kgo.Record) *rejectError {
 		return d.addFriction(g, r)
 	case stream.TopicIdentities:
 		return d.addIdentity(g, r)
+	case stream.TopicEpochs:
+		return d.addControl(g, r)
 	case stream.TopicQuality:
 		if kind == typeEpoch {
 			return d.addEpoch(g, r)
@@ -112,7 +116,7 @@ func (d *decoder) addTouchpoint(g *generation, r *kgo.Record) *rejectError {
 	if err := t.UnmarshalVTUnsafe(r.Value); err != nil {
 		return undecodable(fmt.Errorf("decode touchpoint: %w", err))
 	}
-	sh, batch := shardOf[*warehouse.TouchpointBatch](g, d.pool, warehouse.TableTouchpoints, warehouse.MonthOf(t.TimeMs))
+	sh, batch := shardOf[*warehouse.TouchpointBatch](g, d.pool, warehouse.TableTouchpoints, warehouse.MonthOf(t.TimeMs), d.ahead(t.Revision))
 	if err := batch.Add(t); err != nil {
 		return outOfRange(err, t.Source, t.Revision)
 	}
@@ -126,7 +130,7 @@ func (d *decoder) addLate(g *generation, r *kgo.Record) *rejectError {
 	if err := t.UnmarshalVTUnsafe(r.Value); err != nil {
 		return undecodable(fmt.Errorf("decode late touchpoint: %w", err))
 	}
-	sh, batch := shardOf[*warehouse.LateBatch](g, d.pool, warehouse.TableLate, 0)
+	sh, batch := shardOf[*warehouse.LateBatch](g, d.pool, warehouse.TableLate, 0, d.ahead(t.Revision))
 	if err := batch.Add(originOf(r), header(r, wire.HeaderReason), t); err != nil {
 		return outOfRange(err, t.Source, t.Revision)
 	}
@@ -140,7 +144,7 @@ func (d *decoder) addSession(g *generation, r *kgo.Record) *rejectError {
 	if err := m.UnmarshalVTUnsafe(r.Value); err != nil {
 		return undecodable(fmt.Errorf("decode session: %w", err))
 	}
-	sh, batch := shardOf[*warehouse.SessionBatch](g, d.pool, warehouse.TableSessions, warehouse.MonthOf(m.MintedMs))
+	sh, batch := shardOf[*warehouse.SessionBatch](g, d.pool, warehouse.TableSessions, warehouse.MonthOf(m.MintedMs), d.ahead(m.Revision))
 	if err := batch.Add(m); err != nil {
 		return outOfRange(err, m.Source, m.Revision)
 	}
@@ -154,7 +158,7 @@ func (d *decoder) addJourney(g *generation, r *kgo.Record) *rejectError {
 	if err := m.UnmarshalVTUnsafe(r.Value); err != nil {
 		return undecodable(fmt.Errorf("decode journey: %w", err))
 	}
-	sh, batch := shardOf[*warehouse.JourneyBatch](g, d.pool, warehouse.TableJourneys, warehouse.MonthOf(m.MintedMs))
+	sh, batch := shardOf[*warehouse.JourneyBatch](g, d.pool, warehouse.TableJourneys, warehouse.MonthOf(m.MintedMs), d.ahead(m.Revision))
 	if err := batch.Add(m); err != nil {
 		return outOfRange(err, "", m.Revision)
 	}
@@ -167,7 +171,7 @@ func (d *decoder) addTransition(g *generation, r *kgo.Record) *rejectError {
 	if err := wire.DecodeTransition(r.Value, t); err != nil {
 		return undecodable(err)
 	}
-	sh, batch := shardOf[*warehouse.TransitionBatch](g, d.pool, warehouse.TableTransitions, 0)
+	sh, batch := shardOf[*warehouse.TransitionBatch](g, d.pool, warehouse.TableTransitions, 0, d.ahead(t.Revision))
 	if err := batch.Add(t); err != nil {
 		return outOfRange(err, "", t.Revision)
 	}
@@ -180,7 +184,7 @@ func (d *decoder) addFriction(g *generation, r *kgo.Record) *rejectError {
 	if err := wire.DecodeFriction(r.Value, f); err != nil {
 		return undecodable(err)
 	}
-	sh, batch := shardOf[*warehouse.FrictionBatch](g, d.pool, warehouse.TableFrictions, 0)
+	sh, batch := shardOf[*warehouse.FrictionBatch](g, d.pool, warehouse.TableFrictions, 0, d.ahead(f.Revision))
 	if err := batch.Add(f); err != nil {
 		return outOfRange(err, "", f.Revision)
 	}
@@ -194,7 +198,7 @@ func (d *decoder) addIdentity(g *generation, r *kgo.Record) *rejectError {
 	if err := m.UnmarshalVTUnsafe(r.Value); err != nil {
 		return undecodable(fmt.Errorf("decode identity: %w", err))
 	}
-	sh, batch := shardOf[*warehouse.IdentityBatch](g, d.pool, warehouse.TableIdentities, 0)
+	sh, batch := shardOf[*warehouse.IdentityBatch](g, d.pool, warehouse.TableIdentities, 0, d.ahead(m.Revision))
 	if err := batch.Add(m); err != nil {
 		return outOfRange(err, "", m.Revision)
 	}
@@ -208,7 +212,7 @@ func (d *decoder) addQuality(g *generation, r *kgo.Record) *rejectError {
 	if err := m.UnmarshalVTUnsafe(r.Value); err != nil {
 		return undecodable(fmt.Errorf("decode quality: %w", err))
 	}
-	sh, batch := shardOf[*warehouse.QualityBatch](g, d.pool, warehouse.TableQuality, warehouse.MonthOf(m.MinuteMs))
+	sh, batch := shardOf[*warehouse.QualityBatch](g, d.pool, warehouse.TableQuality, warehouse.MonthOf(m.MinuteMs), d.ahead(m.Revision))
 	if err := batch.Add(m); err != nil {
 		return outOfRange(err, m.Source, m.Revision)
 	}
@@ -222,12 +226,42 @@ func (d *decoder) addEpoch(g *generation, r *kgo.Record) *rejectError {
 	if err := m.UnmarshalVTUnsafe(r.Value); err != nil {
 		return undecodable(fmt.Errorf("decode epoch: %w", err))
 	}
-	sh, batch := shardOf[*warehouse.EpochBatch](g, d.pool, warehouse.TableEpochs, 0)
+	sh, batch := shardOf[*warehouse.EpochBatch](g, d.pool, warehouse.TableEpochs, 0, 0)
 	if err := batch.Add(m); err != nil {
 		return outOfRange(err, "", 0)
 	}
 	g.added(sh, r)
 	return nil
+}
+
+// addControl adds what a control record says once its rebuild is complete: a
+// ClickHouse that was made anew learns of all of them so.
+func (d *decoder) addControl(g *generation, r *kgo.Record) *rejectError {
+	e, err := stream.DecodeEpoch(r.Value)
+	if err != nil {
+		return undecodable(err)
+	}
+	if e.State != stream.EpochComplete {
+		return nil
+	}
+	sh, batch := shardOf[*warehouse.EpochBatch](g, d.pool, warehouse.TableEpochs, 0, 0)
+	for _, step := range []string{stream.GroupDevice, stream.GroupProfile} {
+		row := &wirepb.Epoch{Step: step, Epoch: e.Epoch, CompletedMs: e.CompletedMillis}
+		if err := batch.AddFrom(row, e.FromMillis); err != nil {
+			return outOfRange(err, "", 0)
+		}
+		g.added(sh, r)
+	}
+	return nil
+}
+
+// ahead is the epoch of a revision if it belongs to a rebuild that readers do not
+// see yet, else 0.
+func (d *decoder) ahead(revision uint64) uint32 {
+	if epoch := uint32(revision >> epochShift); epoch > d.complete.Load() {
+		return epoch
+	}
+	return 0
 }
 
 // addRejected takes any record: whatever is missing from its headers is made up
@@ -243,14 +277,14 @@ func (d *decoder) addRejected(g *generation, r *kgo.Record) {
 	if epoch, err := strconv.ParseUint(header(r, wire.HeaderEpoch), 10, 64-epochShift); err == nil {
 		row.Revision = epoch<<epochShift | 1
 	}
-	sh, batch := shardOf[*warehouse.RejectedBatch](g, d.pool, warehouse.TableRejected, 0)
+	sh, batch := shardOf[*warehouse.RejectedBatch](g, d.pool, warehouse.TableRejected, 0, 0)
 	batch.Add(&row)
 	g.added(sh, r)
 }
 
 // reject adds the row of a record that became no other one.
 func (d *decoder) reject(g *generation, r *kgo.Record, why *rejectError) {
-	sh, batch := shardOf[*warehouse.RejectedBatch](g, d.pool, warehouse.TableRejected, 0)
+	sh, batch := shardOf[*warehouse.RejectedBatch](g, d.pool, warehouse.TableRejected, 0, 0)
 	batch.Add(sinkReject(r, why))
 	g.added(sh, r)
 }

@@ -53,14 +53,22 @@ func (s *Service) flushAll(ctx context.Context, full <-chan *generation) {
 // store inserts a generation, several tables at a time. It returns false only if
 // ctx ended first.
 func (s *Service) store(ctx context.Context, g *generation) bool {
-	group, ctx := errgroup.WithContext(ctx)
+	if g.rebuilding() && !s.settled(ctx) {
+		return false
+	}
+	group, inserting := errgroup.WithContext(ctx)
 	group.SetLimit(parallelInserts)
 	for _, sh := range g.shards {
 		if sh.batch.Len() > 0 {
-			group.Go(func() error { return s.storeShard(ctx, sh) })
+			group.Go(func() error { return s.storeShard(inserting, sh) })
 		}
 	}
-	return group.Wait() == nil
+	if group.Wait() != nil {
+		return false
+	}
+	// Rows that wait for their rebuild may have come too late for the move that ended
+	// it: only now it is sure that whoever ends it finds them.
+	return !g.rebuilding() || s.settled(ctx)
 }
 
 // storeShard inserts the rows of a shard, less those that ClickHouse refuses,
@@ -80,7 +88,7 @@ func (s *Service) storeShard(ctx context.Context, sh *shard) error {
 // refuses a value it halves the range until the row is found.
 func (s *Service) insert(ctx context.Context, sh *shard, from, to int, refused *warehouse.RejectedBatch) error {
 	for wait := backoff(0); ; wait = backoff(wait) {
-		err := s.insertOnce(ctx, sh.batch, from, to)
+		err := s.insertOnce(ctx, sh, from, to)
 		if err == nil {
 			return nil
 		}
@@ -107,11 +115,15 @@ func (s *Service) insert(ctx context.Context, sh *shard, from, to int, refused *
 	}
 }
 
-func (s *Service) insertOnce(ctx context.Context, batch warehouse.Batch, from, to int) error {
+func (s *Service) insertOnce(ctx context.Context, sh *shard, from, to int) error {
+	batch, namespace := sh.batch, s.o.Namespace
+	if sh.epoch > s.complete.Load() {
+		namespace = warehouse.NextNamespace(namespace)
+	}
 	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
 	defer cancel()
 	start := time.Now()
-	if err := batch.Insert(ctx, s.conn, s.o.Namespace, from, to); err != nil {
+	if err := batch.Insert(ctx, s.conn, namespace, from, to); err != nil {
 		s.metrics.insertErrors.WithLabelValues(string(batch.Table())).Inc()
 		return err
 	}

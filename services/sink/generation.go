@@ -19,16 +19,19 @@ type generation struct {
 	began   time.Time // first record; zero while empty
 }
 
-// shardKey is a table and the value of its partition key, 0 where it has none.
+// shardKey is a table and the value of its partition key, 0 where it has none. Rows
+// of a rebuild that is not complete have a shard of their own, others epoch 0.
 type shardKey struct {
 	table warehouse.Table
 	part  int32
+	epoch uint32
 }
 
 // shard is the rows of one insert, and the records they came from.
 type shard struct {
 	batch   warehouse.Batch
 	records []*kgo.Record // as many as rows
+	epoch   uint32        // see shardKey
 }
 
 // position is where a partition will be once the generation is stored.
@@ -62,11 +65,12 @@ func (g *generation) added(sh *shard, r *kgo.Record) {
 
 // shardOf returns the generation's batch of a table and partition value, which has
 // the type B.
-func shardOf[B warehouse.Batch](g *generation, pool *shardPool, t warehouse.Table, part int32) (*shard, B) {
-	key := shardKey{t, part}
+func shardOf[B warehouse.Batch](g *generation, pool *shardPool, t warehouse.Table, part int32, epoch uint32) (*shard, B) {
+	key := shardKey{t, part, epoch}
 	sh := g.shards[key]
 	if sh == nil {
 		sh = pool.get(t)
+		sh.epoch = epoch
 		g.shards[key] = sh
 	}
 	return sh, sh.batch.(B)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -71,6 +72,7 @@ type Service struct {
 	client  *kgo.Client // set by Run before anything reads it
 
 	inserted progress
+	complete atomic.Uint32 // epoch of the newest rebuild that readers see
 }
 
 // New checks the options. It connects to nothing yet.
@@ -140,6 +142,9 @@ func (s *Service) migrate(ctx context.Context) error {
 	for wait := backoff(0); ; wait = backoff(wait) {
 		err := warehouse.Migrate(ctx, s.conn, s.o.Namespace)
 		if err == nil {
+			err = s.settle(ctx) // what a sink before may have left
+		}
+		if err == nil {
 			s.status.clickhouse(nil)
 			return nil
 		}
@@ -159,6 +164,7 @@ func topics() []string {
 	return []string{
 		stream.TopicTouchpoints, stream.TopicLate, stream.TopicRejected, stream.TopicSessions, stream.TopicIdentities,
 		stream.TopicJourneys, stream.TopicTransitions, stream.TopicFrictions, stream.TopicQuality,
+		stream.TopicEpochs,
 	}
 }
 

@@ -75,7 +75,7 @@ func TestPoolKeepsAFewEmptyBatches(t *testing.T) {
 	var pool shardPool
 	g := newGeneration()
 	for month := range int32(5) {
-		sh, batch := shardOf[*warehouse.TouchpointBatch](g, &pool, warehouse.TableTouchpoints, month)
+		sh, batch := shardOf[*warehouse.TouchpointBatch](g, &pool, warehouse.TableTouchpoints, month, 0)
 		require.NoError(t, batch.Add(&wirepb.Touchpoint{}))
 		g.added(sh, &kgo.Record{})
 	}

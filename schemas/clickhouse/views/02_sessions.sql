@@ -31,7 +31,8 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_sessions
     sentiment        Nullable(Float64) COMMENT 'Mean score, -2 to 2; null without evidence',
     sentiment_count  UInt64 COMMENT 'Scores that sentiment is the mean of',
     persona          LowCardinality(String) COMMENT 'Of the profile''s latest journey begun at or before the session''s end, empty if none',
-    oversized        Bool COMMENT 'Beyond a bound: copies may have been counted'
+    oversized        Bool COMMENT 'Beyond a bound: copies may have been counted',
+    epoch            UInt32 COMMENT 'Rebuild that made the row, 0: none'
 )
 AS
 SELECT
@@ -62,7 +63,8 @@ SELECT
     if(s.sentiment_count = 0, NULL, s.sentiment_sum / (100 * s.sentiment_count)) AS sentiment,
     s.sentiment_count AS sentiment_count,
     j.persona AS persona,
-    s.oversized AS oversized
+    s.oversized AS oversized,
+    toUInt32(bitShiftRight(s.revision, 40)) AS epoch
 FROM
 (
     SELECT
@@ -76,25 +78,25 @@ FROM
     (
         SELECT * FROM {{.DB}}.sessions FINAL
         WHERE status != 'void'
-          AND bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device')
+          AND {{.InForce "device" "ended_at"}}
     ) AS p
     LEFT JOIN
     (
         SELECT identifier AS map_of, map, frozen FROM {{.DB}}.identities FINAL
-        WHERE bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device')
+        WHERE {{.InForceAlways "device"}}
     ) AS i ON i.map_of = p.identifier
     LEFT JOIN
     (
         SELECT identifier AS renamed, map[1].user_id AS name FROM {{.DB}}.identities FINAL
         WHERE startsWith(identifier, 'user:') AND notEmpty(map)
-          AND bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'profile')
+          AND {{.InForceAlways "profile"}}
     ) AS r ON r.renamed = owner_now
 ) AS s
 ASOF LEFT JOIN
 (
     SELECT profile, started_at, persona FROM {{.DB}}.journeys FINAL
     WHERE status != 'void'
-      AND bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'profile')
+      AND {{.InForce "profile" "ended_at"}}
 ) AS j ON j.profile = s.profile AND j.started_at <= s.ended_at
 SETTINGS join_use_nulls = 0 -- a reader's own setting would turn unmatched rows into nulls
 COMMENT 'Sessions: touchpoints of one identifier with no pause longer than the inactivity gap';

@@ -20,22 +20,23 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_frictions
     persona       LowCardinality(String) COMMENT 'The profile''s at that touchpoint, empty: none matches',
     live          Bool COMMENT 'false: caused by a late or backfilled touchpoint',
     model         LowCardinality(String) COMMENT 'Journey model that found it',
-    emitted_at    DateTime64(3, 'UTC') COMMENT 'When it was published'
+    emitted_at    DateTime64(3, 'UTC') COMMENT 'When it was published',
+    epoch         UInt32 COMMENT 'Rebuild that made the row, 0: none'
 )
 AS
-WITH (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'profile') AS profile_epoch
 SELECT
     f.friction_id AS friction_id, f.profile AS profile, f.journey_id AS journey_id, f.name AS name, f.kind AS kind,
     f.severity AS severity, f.stage AS stage, f.substage AS substage, f.at AS at, f.touchpoint_id AS touchpoint_id,
     f.identifier AS identifier, if(v.merged_into != '', v.merged_into, f.session_id) AS session_id,
-    f.channel AS channel, f.persona AS persona, f.live AS live, f.model AS model, f.emitted_at AS emitted_at
+    f.channel AS channel, f.persona AS persona, f.live AS live, f.model AS model, f.emitted_at AS emitted_at,
+    toUInt32(bitShiftRight(f.revision, 40)) AS epoch
 FROM {{.DB}}.frictions AS f FINAL
 LEFT JOIN
 (
     SELECT session_id AS void_id, merged_into FROM {{.DB}}.sessions FINAL
     WHERE status = 'void'
-      AND bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device')
+      AND {{.InForce "device" "ended_at"}}
 ) AS v ON v.void_id = f.session_id
-WHERE f.status != 'void' AND bitShiftRight(f.revision, 40) >= profile_epoch
+WHERE f.status != 'void' AND {{.InForce "profile" "f.at"}}
 SETTINGS join_use_nulls = 0 -- a reader's own setting would turn unmatched rows into nulls
 COMMENT 'Friction: trouble that customers had, in force';

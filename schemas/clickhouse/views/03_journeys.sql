@@ -22,10 +22,10 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_journeys
     sentiment        Nullable(Float64) COMMENT 'Mean score, -2 to 2; null without evidence',
     sentiment_count  UInt64 COMMENT 'Scores that sentiment is the mean of',
     intent           Decimal(18, 3) COMMENT 'Points of intent, as of the last touchpoint',
-    frictions        UInt64 COMMENT 'Frictions in it'
+    frictions        UInt64 COMMENT 'Frictions in it',
+    epoch            UInt32 COMMENT 'Rebuild that made the row, 0: none'
 )
 AS
-WITH (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'profile') AS profile_epoch
 SELECT
     j.journey_id AS journey_id, j.profile AS profile, j.started_at AS started_at, j.ended_at AS ended_at,
     (toUnixTimestamp64Milli(j.ended_at) - toUnixTimestamp64Milli(j.started_at)) / 1000 AS duration_seconds,
@@ -37,16 +37,17 @@ SELECT
     if(j.sentiment_count = 0, NULL, j.sentiment_sum / (100 * j.sentiment_count)) AS sentiment,
     j.sentiment_count AS sentiment_count,
     CAST(toDecimal128(j.intent_millis, 3) / 1000 AS Decimal(18, 3)) AS intent,
-    f.frictions AS frictions
+    f.frictions AS frictions,
+    toUInt32(bitShiftRight(j.revision, 40)) AS epoch
 FROM {{.DB}}.journeys AS j FINAL
 LEFT JOIN
 (
     SELECT journey_id, count() AS frictions FROM {{.DB}}.frictions FINAL
     WHERE status != 'void' AND journey_id != ''
-      AND bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'profile')
+      AND {{.InForce "profile" "at"}}
     GROUP BY journey_id
 ) AS f ON f.journey_id = j.journey_id
-WHERE j.status != 'void' AND bitShiftRight(j.revision, 40) >= profile_epoch
+WHERE j.status != 'void' AND {{.InForce "profile" "j.ended_at"}}
 SETTINGS join_use_nulls = 0 -- a reader's own setting would turn unmatched rows into nulls
 COMMENT 'Journeys: touchpoints of one profile with no pause longer than the journey gap';
 
@@ -73,16 +74,17 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_transitions
     model           LowCardinality(String) COMMENT 'Journey model that read it',
     emitted_at      DateTime64(3, 'UTC') COMMENT 'When it was published',
     sentiment       Nullable(Decimal(3, 2)) COMMENT 'Mean score of the journey up to then, -2 to 2; null without evidence',
-    persona         LowCardinality(String) COMMENT 'The profile''s at that touchpoint, empty: none matches'
+    persona         LowCardinality(String) COMMENT 'The profile''s at that touchpoint, empty: none matches',
+    epoch           UInt32 COMMENT 'Rebuild that made the row, 0: none'
 )
 AS
-WITH (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'profile') AS profile_epoch
 SELECT
     profile, journey_id, seq, from_stage, to_stage, direction, substage, skipped, at,
     dwell_ms / 1000 AS dwell_seconds,
     touchpoint_id, identifier, session_id, channel, campaign_source, campaign_medium, campaign_name, live, model, emitted_at,
     CAST(toDecimal32(sentiment, 2) / 100 AS Nullable(Decimal(3, 2))) AS sentiment,
-    persona
+    persona,
+    toUInt32(bitShiftRight(revision, 40)) AS epoch
 FROM {{.DB}}.transitions FINAL
-WHERE status != 'void' AND bitShiftRight(revision, 40) >= profile_epoch
+WHERE status != 'void' AND {{.InForce "profile" "at"}}
 COMMENT 'Stage transitions of journeys, in force';

@@ -44,7 +44,8 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_touchpoints
     properties        String COMMENT 'JSON object, empty if none',
     sentiment         Nullable(Decimal(3, 2)) COMMENT 'Score, -2 to 2; null without evidence',
     sentiment_source  LowCardinality(String) COMMENT 'nps, csat, ces, stars, text or signal; empty: no evidence',
-    device            LowCardinality(String) COMMENT 'desktop, mobile, tablet, tv, bot or other; empty without a user agent'
+    device            LowCardinality(String) COMMENT 'desktop, mobile, tablet, tv, bot or other; empty without a user agent',
+    epoch             UInt32 COMMENT 'Rebuild that made the row, 0: none'
 )
 AS
 WITH (SELECT argMax(journey_gap_ms, revision) FROM {{.DB}}.models) AS journey_gap_ms
@@ -86,7 +87,8 @@ SELECT
     t.properties AS properties,
     if(t.sentiment_source = '', NULL, CAST(toDecimal32(t.sentiment, 2) / 100 AS Decimal(3, 2))) AS sentiment,
     t.sentiment_source AS sentiment_source,
-    t.device AS device
+    t.device AS device,
+    toUInt32(bitShiftRight(t.revision, 40)) AS epoch
 FROM
 (
     SELECT
@@ -101,24 +103,24 @@ FROM
     FROM
     (
         SELECT * FROM {{.DB}}.touchpoints FINAL
-        WHERE bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device')
+        WHERE {{.InForce "device" "received_at"}}
     ) AS p
     LEFT JOIN
     (
         SELECT identifier AS map_of, map, frozen FROM {{.DB}}.identities FINAL
-        WHERE bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device')
+        WHERE {{.InForceAlways "device"}}
     ) AS i ON i.map_of = p.identifier
     LEFT JOIN
     (
         SELECT session_id AS void_id, merged_into FROM {{.DB}}.sessions FINAL
         WHERE status = 'void'
-          AND bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device')
+          AND {{.InForce "device" "ended_at"}}
     ) AS v ON v.void_id = p.session_id
     LEFT JOIN
     (
         SELECT identifier AS renamed, map[1].user_id AS name FROM {{.DB}}.identities FINAL
         WHERE startsWith(identifier, 'user:') AND notEmpty(map)
-          AND bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'profile')
+          AND {{.InForceAlways "profile"}}
     ) AS r ON r.renamed = owner_now
 ) AS t
 ASOF LEFT JOIN
@@ -126,7 +128,7 @@ ASOF LEFT JOIN
     -- Not v_journeys, which also counts what is in the journeys.
     SELECT profile, started_at, ended_at, journey_id FROM {{.DB}}.journeys FINAL
     WHERE status != 'void'
-      AND bitShiftRight(revision, 40) >= (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'profile')
+      AND {{.InForce "profile" "ended_at"}}
 ) AS j ON j.profile = t.profile AND j.started_at <= t.event_time
 ASOF LEFT JOIN
 (

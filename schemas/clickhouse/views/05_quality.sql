@@ -11,7 +11,6 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_data_quality
     difference  Int64 COMMENT 'accepted less all the others (rekeyed aside); anything but 0 is a loss or a double'
 )
 AS
-WITH (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device') AS device_epoch
 SELECT
     q.minute AS minute,
     q.source AS source,
@@ -23,7 +22,7 @@ SELECT
     sum(q.rekeyed) AS rekeyed,
     toInt64(accepted) - toInt64(touchpoints) - toInt64(duplicates) - toInt64(rejected) - toInt64(late) AS difference
 FROM {{.DB}}.data_quality AS q FINAL
-WHERE bitShiftRight(q.revision, 40) >= device_epoch
+WHERE {{.InForce "device" "q.minute"}}
 GROUP BY q.minute, q.source
 COMMENT 'Accounting of the raw records: accepted = touchpoints + duplicates + rejected + late';
 
@@ -37,10 +36,9 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_rejected
     value_bytes UInt64 COMMENT 'Size of the record, which is kept whole in the table'
 )
 AS
-WITH (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device') AS device_epoch
 SELECT origin, reason, error, source, received_at, length(value) AS value_bytes
 FROM {{.DB}}.rejected FINAL
-WHERE revision = 0 OR bitShiftRight(revision, 40) >= device_epoch
+WHERE revision = 0 OR {{.InForce "device" "received_at"}}
 COMMENT 'Records that could not be used, without their content';
 
 CREATE OR REPLACE VIEW {{.DB}}_bi.v_late
@@ -54,13 +52,14 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_late
     channel     LowCardinality(String) COMMENT 'How the customer and the business met',
     source      LowCardinality(String) COMMENT 'Site, app or till',
     event_time  DateTime64(3, 'UTC') COMMENT 'When it happened',
-    received_at DateTime64(3, 'UTC') COMMENT 'When it arrived'
+    received_at DateTime64(3, 'UTC') COMMENT 'When it arrived',
+    epoch       UInt32 COMMENT 'Rebuild that made the row, 0: none'
 )
 AS
-WITH (SELECT max(epoch) FROM {{.DB}}.epochs WHERE step = 'device') AS device_epoch
-SELECT origin, reason, message_id, identifier, type, event, channel, source, event_time, received_at
+SELECT origin, reason, message_id, identifier, type, event, channel, source, event_time, received_at,
+    toUInt32(bitShiftRight(revision, 40)) AS epoch
 FROM {{.DB}}.late FINAL
-WHERE bitShiftRight(revision, 40) >= device_epoch
+WHERE {{.InForce "device" "received_at"}}
 COMMENT 'Touchpoints beyond the lateness horizon';
 
 -- Read without FINAL on purpose: a maximum does not care for doubles, and this

@@ -14,6 +14,7 @@ func commands(sh *shell) []*cobra.Command {
 		newConsole(sh),
 		newMigrate(sh),
 		newImport(sh),
+		newReplay(sh),
 		newVerify(sh),
 		newTail(sh),
 		newLag(sh),

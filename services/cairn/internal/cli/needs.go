@@ -125,14 +125,38 @@ func clickhouseHost(cfg *app.Config) string {
 }
 
 // needsTables brings the databases up to date and writes the model's stages, as
-// the views need them.
+// the views need them; not those of a model whose rows readers do not see, because a
+// replay to it is not complete, or one away from it is.
 func needsTables(cfg *app.Config, m *journey.Model) dependency {
 	return dependency{name: "tables", where: clickhouseHost(cfg), try: func(ctx context.Context) error {
+		shown, err := modelShown(ctx, cfg, m)
+		if err != nil {
+			return err
+		}
+		if !shown {
+			return migrate(ctx, cfg, nil)
+		}
 		return migrate(ctx, cfg, m)
 	}}
 }
 
-// migrate is what cairn migrate does, and every sink at its start.
+// modelShown says whether a model is the one that the namespace's control record
+// lets readers see.
+func modelShown(ctx context.Context, cfg *app.Config, m *journey.Model) (bool, error) {
+	cl, err := stream.NewClient(cfg.Kafka.Cluster, "startup", nil, nil)
+	if err != nil {
+		return false, app.Permanent(err)
+	}
+	defer cl.Close()
+	c, ok, err := stream.CurrentEpoch(ctx, cl, cfg.Namespace)
+	if err != nil {
+		return false, shorten(err)
+	}
+	return !ok || c.State == stream.EpochComplete && c.Model == m.Name, nil
+}
+
+// migrate is what cairn migrate does, and every sink at its start. A nil model is not
+// written.
 func migrate(ctx context.Context, cfg *app.Config, m *journey.Model) error {
 	conn, err := warehouse.Open(ctx, cfg.ClickHouse.DSN)
 	if err != nil {
@@ -141,6 +165,9 @@ func migrate(ctx context.Context, cfg *app.Config, m *journey.Model) error {
 	defer func() { _ = conn.Close() }()
 	if err := warehouse.Migrate(ctx, conn, cfg.Namespace); err != nil {
 		return app.Permanent(err)
+	}
+	if m == nil {
+		return nil
 	}
 	return warehouse.PutModel(ctx, conn, cfg.Namespace, m)
 }

@@ -8,17 +8,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
-	"strconv"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
+	"github.com/cairnhq/cairn/pkg/app"
 	"github.com/cairnhq/cairn/pkg/stream"
-	"github.com/cairnhq/cairn/pkg/wire"
-	"github.com/cairnhq/cairn/pkg/wire/wirepb"
+	"github.com/cairnhq/cairn/pkg/warehouse"
+	"github.com/cairnhq/cairn/services/cairn/internal/replay"
 )
 
 // lockWait is how long a data folder in use is waited for: long enough for a
@@ -110,10 +108,46 @@ func (m *Machine) beginRebuild(ctx context.Context, cl *kgo.Client, why string) 
 	return nil
 }
 
+// follow brings the ledger in line with the namespace's control record: a replay may
+// have been run on it. why is a reason to rebuild.
+func (m *Machine) follow(ctx context.Context, cl *kgo.Client) (why string, err error) {
+	c, ok, err := stream.CurrentEpoch(ctx, cl, m.o.Config.Namespace)
+	if err != nil || !ok || m.own() && c.Epoch < m.ledger.Epoch {
+		return "", err
+	}
+	m.control = c
+	m.ledger.Epoch, m.ledger.Model = c.Epoch, c.Model
+	m.ledger.Rebuilding = m.own() && c.State != stream.EpochComplete
+	if m.own() && c.State == stream.EpochPreparing {
+		why = "a replay was interrupted while it was being prepared"
+	}
+	return why, app.Permanent(m.ledger.save())
+}
+
+// own says whether the broker is this folder's.
+func (m *Machine) own() bool { return m.o.Kafka == "" || m.o.Kafka == KafkaLocal }
+
+// record makes the control record say what the ledger says. Where nothing was ever
+// rebuilt, or the broker is somebody else's, there is nothing to say.
+func (m *Machine) record(ctx context.Context, cl *kgo.Client) error {
+	if !m.own() || m.ledger.Epoch == 0 || m.ledger.Epoch == m.control.Epoch && !m.begun {
+		return nil
+	}
+	now := time.Now().UnixMilli()
+	m.control = stream.Epoch{
+		Epoch: m.ledger.Epoch, State: stream.EpochComplete, Model: m.ledger.Model, Reason: "rebuild",
+		FromMillis: stream.FromStart, BeganMillis: now, CompletedMillis: now,
+	}
+	if m.ledger.Rebuilding {
+		m.control.State, m.control.CompletedMillis = stream.EpochRunning, 0
+	}
+	return stream.WriteEpoch(ctx, cl, m.o.Config.Namespace, &m.control)
+}
+
 // FinishRebuild waits until the steps and the sink have worked off what was
-// there when it was called, then ends the epoch: rows of lower ones disappear
-// from the views. It returns nil at once when nothing is being rebuilt, and when
-// ctx ends: the next start goes on.
+// there when it was called, then ends the epoch: readers see it instead of lower
+// ones. It returns nil at once when nothing is being rebuilt, and when ctx ends: the
+// next start goes on.
 func (m *Machine) FinishRebuild(ctx context.Context) error {
 	if !m.Rebuilding {
 		return nil
@@ -124,48 +158,34 @@ func (m *Machine) FinishRebuild(ctx context.Context) error {
 	}
 	defer cl.Close()
 	started := time.Now()
-	ns := m.o.Config.Namespace
-	// Each reads what the one before has written, so they end one after the other.
-	// A step also reads what it writes itself: the device step copies and links,
-	// the profile step what homes tell each other. Each round of that is waited for.
-	for _, wait := range []struct {
-		group  string
-		rounds int
-		topics []string
-	}{
-		{stream.GroupDevice, 4, []string{stream.TopicRaw}},
-		{stream.GroupProfile, 12, []string{stream.TopicTouchpoints}},
-		{stream.GroupSink, 1, []string{
-			stream.TopicTouchpoints, stream.TopicSessions, stream.TopicIdentities, stream.TopicJourneys,
-			stream.TopicTransitions, stream.TopicFrictions, stream.TopicQuality, stream.TopicRejected, stream.TopicLate,
-		}},
-	} {
-		if err := workedOff(ctx, cl, ns, wait.group, wait.topics, wait.rounds); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
+	if err := replay.WorkedOff(ctx, cl, m.o.Config.Namespace); err != nil {
+		if ctx.Err() != nil {
+			return nil
 		}
+		return err
 	}
 	if err := m.endEpoch(ctx, cl); err != nil {
 		return err
+	}
+	if m.ledger.Rebuilding {
+		return nil
 	}
 	m.o.Log.Info("rebuild complete", zap.Uint32("epoch", m.Epoch), zap.Duration("took", time.Since(started)))
 	return nil
 }
 
 func (m *Machine) endEpoch(ctx context.Context, cl *kgo.Client) error {
-	var recs []*kgo.Record
-	for _, step := range []string{stream.GroupDevice, stream.GroupProfile} {
-		e := &wirepb.Epoch{Step: step, Epoch: m.Epoch, CompletedMs: time.Now().UnixMilli()}
-		recs = append(recs, &kgo.Record{
-			Topic: stream.Qualify(m.o.Config.Namespace, stream.TopicQuality), Value: wire.Marshal(e),
-			Key:     []byte(strconv.Itoa(int(m.Epoch)) + "/" + step + "/0"),
-			Headers: []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeEpoch)}},
-		})
-	}
-	if err := cl.ProduceSync(ctx, recs...).FirstErr(); err != nil {
-		return fmt.Errorf("end the rebuild: %w", err)
+	for {
+		err := m.showEpoch(ctx, cl)
+		if err == nil {
+			break
+		}
+		m.o.Log.Warn("the rebuild is done, but readers do not see it yet, will retry", zap.Error(err))
+		select {
+		case <-ctx.Done():
+			return nil // the next start goes on
+		case <-time.After(time.Second):
+		}
 	}
 	m.ledger.Rebuilding = false
 	if err := m.ledger.save(); err != nil {
@@ -177,52 +197,12 @@ func (m *Machine) endEpoch(ctx context.Context, cl *kgo.Client) error {
 	return nil
 }
 
-// workedOff waits until a group has committed up to the ends that its topics
-// have now. Offsets behind the last data record are transaction markers, which a
-// consumer may never commit: they count as done.
-func workedOff(ctx context.Context, cl *kgo.Client, ns, group string, topics []string, rounds int) error {
-	full := make([]string, len(topics))
-	for i, t := range topics {
-		full[i] = stream.Qualify(ns, t)
+// showEpoch lets readers see the epoch.
+func (m *Machine) showEpoch(ctx context.Context, cl *kgo.Client) error {
+	conn, err := warehouse.Open(ctx, m.DSN)
+	if err != nil {
+		return err
 	}
-	var before map[string]map[int32]int64
-	for range rounds {
-		ends, err := stream.DataEnds(ctx, cl, full...)
-		if err != nil || reflect.DeepEqual(ends, before) {
-			return err
-		}
-		if err := await(ctx, cl, stream.Qualify(ns, group), ends); err != nil {
-			return err
-		}
-		before = ends
-	}
-	return nil
-}
-
-// await waits until a group has committed up to the ends.
-func await(ctx context.Context, cl *kgo.Client, group string, ends map[string]map[int32]int64) error {
-	adm := kadm.NewClient(cl)
-	for {
-		commits, err := adm.FetchOffsets(ctx, group)
-		if err == nil && reached(commits, ends) {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
-}
-
-func reached(commits kadm.OffsetResponses, ends map[string]map[int32]int64) bool {
-	for topic, partitions := range ends {
-		for p, end := range partitions {
-			c, ok := commits.Lookup(topic, p)
-			if end > 0 && (!ok || c.Err != nil || c.At < end) {
-				return false
-			}
-		}
-	}
-	return true
+	defer func() { _ = conn.Close() }()
+	return replay.Complete(ctx, cl, conn, m.o.Config.Namespace, &m.control, m.o.Model)
 }

@@ -55,7 +55,8 @@ type Machine struct {
 	kafka      *local.Kafka
 	clickhouse *local.ClickHouse
 	ledger     ledger
-	begun      bool // the epoch of this start's rebuild is on disk
+	control    stream.Epoch // of the namespace, if there is one
+	begun      bool         // the epoch of this start's rebuild is on disk
 }
 
 // Open takes the data folder and starts the servers. On an error everything it
@@ -156,7 +157,16 @@ func (m *Machine) prepareTopics(ctx context.Context) error {
 		if err := cl.Ping(ctx); err != nil {
 			return err
 		}
-		if why := m.rebuildBecause(); why != "" && !m.Rebuilding {
+		why := ""
+		if !m.begun {
+			if why, err = m.follow(ctx, cl); err != nil {
+				return err
+			}
+		}
+		if why == "" {
+			why = m.rebuildBecause()
+		}
+		if why != "" && !m.Rebuilding {
 			if err := m.beginRebuild(ctx, cl, why); err != nil {
 				return err
 			}
@@ -168,9 +178,12 @@ func (m *Machine) prepareTopics(ctx context.Context) error {
 			}
 		}
 		m.Epoch, m.Rebuilding = m.ledger.Epoch, m.ledger.Rebuilding
-		return stream.EnsureTopics(ctx, cl, m.o.Config.Namespace, stream.TopicOptions{
+		if err := stream.EnsureTopics(ctx, cl, m.o.Config.Namespace, stream.TopicOptions{
 			Partitions: m.o.Config.Kafka.Partitions, Replication: m.o.Config.Kafka.Replication, Embedded: m.embedded != nil,
-		})
+		}); err != nil {
+			return err
+		}
+		return m.record(ctx, cl)
 	})
 }
 
@@ -183,6 +196,14 @@ func (m *Machine) prepareTables(ctx context.Context) error {
 		defer func() { _ = conn.Close() }()
 		if err := warehouse.Migrate(ctx, conn, m.o.Config.Namespace); err != nil {
 			return app.Permanent(err)
+		}
+		if m.begun { // what an earlier rebuild left half made
+			if err := warehouse.DropNext(ctx, conn, m.o.Config.Namespace); err != nil {
+				return err
+			}
+		}
+		if m.Rebuilding {
+			return nil // readers see the former model's rows: the end of the rebuild puts this one
 		}
 		return warehouse.PutModel(ctx, conn, m.o.Config.Namespace, m.o.Model)
 	})
