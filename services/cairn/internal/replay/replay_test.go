@@ -268,7 +268,7 @@ func TestReadersSeeNoGap(t *testing.T) {
 	require.Equal(t, former, h.journeys("1"), "all is made, and not complete")
 	h.finish(r)
 	require.Equal(t, []string{
-		"60 150 "+a.Name, "62 155 "+b.Name,
+		"60 150 " + a.Name, "62 155 " + b.Name,
 	}, seen())
 	require.Equal(t, []string{b.Name + " deal 3 x31", b.Name + " interest 2 x31"}, h.journeys("1"))
 	h.verify()
