@@ -71,7 +71,7 @@ type Copy struct {
 	Member  string
 	Version uint64
 	Full    bool       // what was copied before is void
-	Inexact bool       // the member has folded points away, which are not copied
+	Inexact bool       // the member has folded or dropped points, which it can neither copy nor take back
 	Added   []Point    // at most MaxAdopt
 	Removed []OrderKey // at most MaxAdopt
 }
@@ -220,7 +220,7 @@ func (h *Home) fullCopy() []Copy {
 			own = append(own, p)
 		}
 	}
-	out := []Copy{{To: h.Union.Canonical, Member: h.ID, Version: h.Union.Version, Full: true, Inexact: h.folded()}}
+	out := []Copy{{To: h.Union.Canonical, Member: h.ID, Version: h.Union.Version, Full: true, Inexact: h.folded() || h.Union.Inexact}}
 	for chunk := range slices.Chunk(own, MaxAdopt) {
 		out = append(out, Copy{To: h.Union.Canonical, Member: h.ID, Version: h.Union.Version, Added: chunk})
 	}
@@ -239,6 +239,10 @@ func (h *Home) TakeCopies() []Copy {
 	add := func(c Copy) {
 		c.To, c.Member, c.Version = h.Union.Canonical, h.ID, h.Union.Version
 		out = append(out, c)
+	}
+	if h.tell {
+		h.tell = false
+		add(Copy{Inexact: true})
 	}
 	for chunk := range slices.Chunk(removed, MaxAdopt) {
 		add(Copy{Removed: chunk})
@@ -264,11 +268,13 @@ func (h *Home) Copy(c Copy) {
 		h.Union.Copies[member] = c.Version
 		h.drop(func(p *Point) bool { return p.Member == member })
 		// What of the member was folded away stays counted.
-		h.blur(c.Inexact || have > 0 && h.folded())
+		h.blur(have > 0 && h.folded())
 	}
+	h.blur(c.Inexact)
 	for _, p := range c.Added {
 		p.Member = c.Member
 		p.own()
+		p.Rare = p.Rare.clone()
 		h.Profile.Add(p)
 	}
 	for _, k := range c.Removed {

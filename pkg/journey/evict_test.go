@@ -342,3 +342,118 @@ func TestPointsOfAnyTime(t *testing.T) {
 		p.Refold(m, at(math.MaxInt64))
 	})
 }
+
+// TestAnOpenAbsenceIsDueAfterPointsWereFoldedAway: what is due must not be
+// forgotten with the points.
+func TestAnOpenAbsenceIsDueAfterPointsWereFoldedAway(t *testing.T) {
+	m := twoStages()
+	m.Frictions = []FrictionRule{{Name: "abandoned", Absence: &Absence{
+		After: Rule{Events: []string{"c"}, After: -1}, Without: Rule{Events: []string{"d"}, After: -1}, For: 30 * minute,
+	}}}
+	m.Compile()
+	p := &Profile{ID: "anonymous:a"}
+	for i := range MaxPoints {
+		p.Add(pt("anonymous:a", fmt.Sprintf("m%05d", i), int64(i), 1))
+	}
+	checkout := pt("anonymous:a", "checkout", MaxPoints, 0)
+	checkout.Troubles = 1
+	p.Add(checkout)
+	p.Refold(m, Instant{Now: MaxPoints + 1})
+	if want := int64(MaxPoints) + 30*minute + 1; p.Due(m) != want {
+		t.Errorf("due at %d, want %d", p.Due(m), want)
+	}
+}
+
+// TestValuesOfARepetitionAreBounded: whoever makes up a new value each time gets
+// no memory for all of them.
+func TestValuesOfARepetitionAreBounded(t *testing.T) {
+	var trouble Trouble
+	rule := &Repetition{AtLeast: 3, Within: 24 * 60 * minute}
+	for i := range 20_000 {
+		trouble.repeat(rule, uint64(i), int64(i))
+	}
+	if n := len(trouble.Repetitions); n > maxValues {
+		t.Errorf("%d values are remembered, bound is %d", n, maxValues)
+	}
+	trouble.repeat(rule, 19_999, 20_000)
+	if !trouble.repeat(rule, 19_999, 20_001) {
+		t.Error("the newest value was forgotten")
+	}
+}
+
+// TestIdentifiersOfAJourneyAreForgotten: a user id that is used with ever new
+// identifiers, one a visit, keeps no end of each; the sessions are counted right.
+func TestIdentifiersOfAJourneyAreForgotten(t *testing.T) {
+	m := twoStages()
+	s := newStanding()
+	for i := range 10_000 {
+		p := pt(fmt.Sprintf("anonymous:%d", i), "m", int64(i)*minute, 1)
+		s.add(m, &p)
+	}
+	if len(s.Ends) > 4*manyEnds || s.Sessions != 10_000 {
+		t.Errorf("%d ends are kept of %d sessions", len(s.Ends), s.Sessions)
+	}
+}
+
+// TestAnInexactMemberStaysSo: what was folded away before a first alias is missing
+// from every copy after it, and the last holder must say so.
+func TestAnInexactMemberStaysSo(t *testing.T) {
+	m := twoStages()
+	h := &Home{}
+	h.ID = "user:1"
+	for i := range MaxPoints + 1 {
+		h.Add(pt("anonymous:x", fmt.Sprintf("m%05d", i), int64(i), 1))
+	}
+	h.Refold(m, Instant{})
+	h.Join(Join{To: h.ID, Edges: []Edge{{Time: 1, MessageID: "a", From: "user:1", To: "user:2"}}})
+	h.Refold(m, Instant{})
+	_, copies := h.Join(Join{To: h.ID, Edges: []Edge{{Time: 2, MessageID: "b", From: "user:2", To: "user:3"}}})
+	told := false
+	for _, c := range copies {
+		told = told || c.To == "user:3" && c.Inexact
+	}
+	if !told {
+		t.Error("user 3 is not told that points are missing")
+	}
+}
+
+// TestAParkedHomeTellsWhatItDrops: points that a parked home no longer has cannot
+// be taken back from the home that counts them, which must say so.
+func TestAParkedHomeTellsWhatItDrops(t *testing.T) {
+	m := twoStages()
+	h := &Home{}
+	h.ID = "user:1"
+	h.Join(Join{To: h.ID, Edges: []Edge{{Time: 1, MessageID: "a", From: "user:1", To: "user:2"}}})
+	for i := range MaxPoints + 1 {
+		h.Add(pt("anonymous:x", fmt.Sprintf("m%05d", i), int64(i), 1))
+	}
+	h.Refold(m, Instant{})
+	other := &Home{}
+	other.ID = "user:2"
+	for _, c := range h.TakeCopies() {
+		other.Copy(c)
+	}
+	other.Refold(m, Instant{})
+	if !other.Journeys[0].Approximate {
+		t.Error("the journey with the dropped points is not flagged")
+	}
+}
+
+// TestAnOldPointBeforeABaseMakesItsJourney: with nothing but a base left, a point
+// that comes long before it must not count as an extension of it.
+func TestAnOldPointBeforeABaseMakesItsJourney(t *testing.T) {
+	m := twoStages()
+	p := &Profile{ID: "user:1"}
+	start := 3 * m.JourneyGap
+	for i := range MaxPoints + 1 {
+		p.Add(pt("anonymous:x", fmt.Sprintf("m%05d", i), start+int64(i), 1))
+	}
+	p.Refold(m, Instant{})
+	p.drop(func(*Point) bool { return true })
+	p.Refold(m, Instant{})
+	p.Add(pt("user:1", "old", 1, 1))
+	p.Refold(m, Instant{})
+	if len(p.Journeys) != 2 {
+		t.Errorf("%d journeys, want 2", len(p.Journeys))
+	}
+}

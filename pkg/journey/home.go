@@ -47,6 +47,7 @@ type Home struct {
 
 	joined  bool       // Union changed since TakeJoined
 	learned []string   // identifiers whose map changed since TakeLearned
+	tell    bool       // points were dropped that the canonical home still counts
 	added   []Point    // own points that came and went since TakeCopies
 	removed []OrderKey //
 }
@@ -63,7 +64,7 @@ func (h *Home) Add(p Point) {
 func (h *Home) Refold(m *Model, at Instant) ProfileChanges {
 	c := h.Profile.Refold(m, at)
 	h.blur(h.shed)
-	h.shed = false
+	h.tell, h.shed = h.tell || h.shed, false
 	if len(c.Times) > 0 && len(h.points) == 0 && len(h.Journeys) == 0 && h.Past != nil {
 		h.learned = slices.AppendSeq(h.learned, maps.Keys(h.Maps))
 		clear(h.Maps)
@@ -167,7 +168,9 @@ func (h *Home) route(identifier string, known KnownMap, points []Point) []Adopt 
 // removeLost takes the points out that a map gives to somebody else.
 func (h *Home) removeLost(identifier string, known KnownMap) []Point {
 	// What is folded into a base can no longer move.
-	h.blur(slices.ContainsFunc(h.Journeys, func(j *Journey) bool { return j.Base != nil && j.Base.Ends[identifier] != 0 }))
+	h.blur(slices.ContainsFunc(h.Journeys, func(j *Journey) bool {
+		return j.Base != nil && (j.Base.Ends[identifier] != 0 || j.Base.Sessions >= manyEnds) // ends may be forgotten
+	}))
 	lost := h.drop(func(p *Point) bool {
 		return p.Identifier == identifier && p.Member == "" && !p.Fixed && known.owner(p) != h.ID
 	})
@@ -179,3 +182,6 @@ func (h *Home) removeLost(identifier string, known KnownMap) []Point {
 	}
 	return lost
 }
+
+// Weight is about how much memory the decoded state takes, in rows.
+func (h *Home) Weight() int { return h.Profile.Weight() + len(h.Maps) }

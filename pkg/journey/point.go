@@ -2,6 +2,7 @@ package journey
 
 import (
 	"hash/fnv"
+	"slices"
 	"strings"
 )
 
@@ -30,6 +31,18 @@ type Point struct {
 type Rare struct {
 	Repeats []Repeat
 	Traits  []Trait
+}
+
+// clone shares no memory.
+func (r *Rare) clone() *Rare {
+	if r == nil {
+		return nil
+	}
+	c := &Rare{Repeats: slices.Clone(r.Repeats), Traits: slices.Clone(r.Traits)}
+	for i := range c.Traits {
+		c.Traits[i].Value = strings.Clone(c.Traits[i].Value)
+	}
+	return c
 }
 
 // Repeat is what a repetition compares.

@@ -189,6 +189,9 @@ func (p *Profile) Refold(m *Model, at Instant) ProfileChanges {
 	for _, pt := range p.evict(m, at.Record) {
 		c.Times = append(c.Times, pt.Time)
 	}
+	if p.now == nil { // points were folded away or dropped: what is open must be known, for Due
+		p.read(m, p.begin(m), at.Now, &c)
+	}
 	p.fresh, p.moved, p.removed, p.restart = nil, nil, false, false
 	return c
 }
@@ -284,10 +287,16 @@ func (p *Profile) extend(m *Model) bool {
 	if len(p.moved) == 0 {
 		return true
 	}
-	if len(p.Journeys) == 0 || slices.Min(p.moved) <= p.now.at.Time {
+	last := len(p.Journeys) - 1
+	if last < 0 || p.now.n == 0 || slices.Min(p.moved) <= max(p.now.at.Time, p.Journeys[last].Start) {
 		return false
 	}
-	last := p.Journeys[len(p.Journeys)-1]
+	return p.grow(m, p.Journeys[last])
+}
+
+// grow takes the points behind what has been read into the last journey, if all
+// of them belong to it.
+func (p *Profile) grow(m *Model, last *Journey) bool {
 	end := last.End
 	for i := p.now.n; i < len(p.points); i++ {
 		if pt := &p.points[i]; !pt.Business {

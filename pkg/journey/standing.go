@@ -15,7 +15,14 @@ type Standing struct {
 	Intent         int64            // thousandths of a point, as of IntentStep
 	IntentStep     int64            // see addIntent
 	Ends           map[string]int64 // last time of the customer per identifier, to tell sessions apart
+
+	pruneAt int // entries of Ends at which it is looked through
 }
+
+// manyEnds is from how many identifiers on those whose session is over are
+// forgotten: an end longer ago than the gap says the same as none.
+const manyEnds = 64
+
 
 func newStanding() Standing { return Standing{Fold: NewFold(), Ends: map[string]int64{}} }
 
@@ -41,6 +48,10 @@ func (s *Standing) add(m *Model, p *Point) (session bool) {
 	}
 	s.Touchpoints++
 	last, ok := s.Ends[p.Identifier]
+	if !ok && len(s.Ends) >= max(s.pruneAt, manyEnds) {
+		maps.DeleteFunc(s.Ends, func(_ string, at int64) bool { return at < p.Time-m.SessionGap })
+		s.pruneAt = 2 * len(s.Ends)
+	}
 	s.Ends[p.Identifier] = p.Time
 	if session = !ok || p.Time > last+m.SessionGap; session {
 		s.Sessions++

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"maps"
+	"math"
 	"math/bits"
 	"slices"
 )
@@ -130,7 +131,7 @@ func (t *troubles) absence(n int, a *Absence, p *Point, starts, ends bool, struc
 	followed := state.Without && state.WithoutAt == p.Time
 	if ends {
 		state.Without, state.WithoutAt = true, p.Time
-		if e := state.Open; e != nil {
+		if e := state.Open; e != nil && p.Time >= e.Key.Time {
 			out = append(out, FrictionKey{n, e.Key})
 			t.end(n, p.Time)
 		}
@@ -146,9 +147,13 @@ func (t *troubles) absence(n int, a *Absence, p *Point, starts, ends bool, struc
 	return out
 }
 
-// maxValues is how many values of a repetition are remembered before those that
-// are too old to count are forgotten.
-const maxValues = 64
+// Bounds on the values of a repetition that are remembered: from the first number
+// on those that are too old to count are forgotten, beyond the second the one not
+// seen for longest is, whatever its age.
+const (
+	manyValues = 64
+	maxValues  = 1024
+)
 
 // repeat notes a match, and reports whether it is the one that makes the
 // friction; then counting begins anew.
@@ -157,8 +162,8 @@ func (t *Trouble) repeat(r *Repetition, value uint64, at int64) bool {
 		t.Repetitions = map[uint64][]int64{}
 	}
 	old := func(x int64) bool { return x < at-r.Within }
-	if len(t.Repetitions) >= maxValues {
-		maps.DeleteFunc(t.Repetitions, func(_ uint64, times []int64) bool { return len(times) == 0 || old(times[len(times)-1]) })
+	if _, known := t.Repetitions[value]; !known && len(t.Repetitions) >= manyValues {
+		t.forgetValues(old)
 	}
 	times := append(slices.DeleteFunc(t.Repetitions[value], old), at)
 	if len(times) < r.AtLeast {
@@ -167,4 +172,20 @@ func (t *Trouble) repeat(r *Repetition, value uint64, at int64) bool {
 	}
 	delete(t.Repetitions, value)
 	return true
+}
+
+// forgetValues makes room for one more value.
+func (t *Trouble) forgetValues(old func(int64) bool) {
+	oldest, last := uint64(0), int64(math.MaxInt64)
+	for value, times := range t.Repetitions {
+		switch {
+		case len(times) == 0 || old(times[len(times)-1]):
+			delete(t.Repetitions, value)
+		case times[len(times)-1] < last || times[len(times)-1] == last && value < oldest:
+			oldest, last = value, times[len(times)-1]
+		}
+	}
+	if len(t.Repetitions) >= maxValues {
+		delete(t.Repetitions, oldest)
+	}
 }

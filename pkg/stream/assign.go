@@ -22,6 +22,7 @@ type part struct {
 	task     Task
 	state    *State
 	lastSeen time.Time // when it last delivered a record
+	end      int64     // last stable offset as last heard of
 	touched  bool      // in the open transaction
 	records  []*kgo.Record
 	// resumeAt is where to go on when the group has lost its offsets, else -1.
@@ -150,7 +151,7 @@ func (s *Step) install(r restored) error {
 	}
 	s.met.sizes.set(r.partition, r.state.store)
 	s.parts[r.partition] = &part{
-		id: r.partition, task: task, state: r.state, lastSeen: time.Now(), resumeAt: r.resumeAt, streamTime: s.met.streamTime(r.partition),
+		id: r.partition, task: task, state: r.state, end: r.state.end, lastSeen: time.Now(), resumeAt: r.resumeAt, streamTime: s.met.streamTime(r.partition),
 	}
 	s.sess.Client().ResumeFetchPartitions(map[string][]int32{s.input: {r.partition}})
 	return nil

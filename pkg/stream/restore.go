@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
@@ -182,6 +183,9 @@ func (s *Step) startRestore(ctx context.Context, p int32) {
 		}
 		state, at, err := s.restore(ctx, p)
 		<-s.slots
+		if err == nil {
+			state.end = s.inputEnd(ctx, p)
+		}
 		s.done <- restored{p, state, at, err}
 	}()
 }
@@ -194,4 +198,15 @@ func (s *Step) changelogConsumer(partition int32, from int64) (*kgo.Client, erro
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
 			s.changelog: {partition: kgo.NewOffset().At(from)},
 		}))
+}
+
+// inputEnd is the last stable offset of an input partition; 0 if Kafka does not
+// tell: what comes will.
+func (s *Step) inputEnd(ctx context.Context, partition int32) int64 {
+	ends, err := kadm.NewClient(s.sess.Client()).ListCommittedOffsets(ctx, s.input)
+	if err != nil {
+		return 0
+	}
+	o, _ := ends.Lookup(s.input, partition)
+	return o.Offset
 }

@@ -16,6 +16,7 @@ type State struct {
 	overlay overlay
 	meta    *wirepb.PartitionMeta
 	saved   *wirepb.PartitionMeta
+	end     int64 // of the input, when the state was restored
 }
 
 func newState(store Store, meta *wirepb.PartitionMeta) *State {

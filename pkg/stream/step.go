@@ -69,6 +69,8 @@ const (
 	fetchWait = 500 * time.Millisecond
 	// idleFor is how long a partition must deliver nothing to be caught up.
 	idleFor = time.Second
+	// markers is how many offsets without data may lie before a partition's end.
+	markers = 100
 	// tickEvery is how often tasks are asked whether time makes something due.
 	tickEvery = time.Second
 )
@@ -283,7 +285,8 @@ func (s *Step) sorted() []*part {
 
 func (s *Step) clock(p *part) Clock {
 	now := time.Now()
-	return Clock{Wall: now.UnixMilli(), CaughtUp: now.Sub(p.lastSeen) > idleFor}
+	idle := now.Sub(p.lastSeen) > idleFor
+	return Clock{Wall: now.UnixMilli(), CaughtUp: idle, AtEnd: idle && p.state.meta.NextOffset+markers >= p.end}
 }
 
 func (s *Step) due() bool {

@@ -40,7 +40,10 @@ type Leaver interface {
 // never what it is in the end.
 type Clock struct {
 	Wall     int64 // Unix ms
-	CaughtUp bool  // everything in the partition has been processed
+	CaughtUp bool  // nothing has come for a while
+	// AtEnd says that there was nothing more to come, either, when something last
+	// came: not so while a broker or the network stands still.
+	AtEnd bool
 }
 
 // Output takes the records of the open transaction. It is safe for concurrent

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +70,7 @@ func (s *Step) process(fetches kgo.Fetches) error {
 		}
 		p.records = append(p.records, f.Records...)
 		p.lastSeen, p.touched = now, true
+		p.end = max(p.end, f.LastStableOffset)
 	})
 	err := s.each(func(p *part) bool { return len(p.records) > 0 }, func(p *part) error {
 		defer func() { p.records = p.records[:0] }()
@@ -91,7 +93,10 @@ func (s *Step) process(fetches kgo.Fetches) error {
 		}
 		return nil
 	})
-	return errors.Join(err, unknown)
+	if err != nil {
+		return err
+	}
+	return unknown
 }
 
 // clockSlack is how far ahead of this machine's clock a record may be.
@@ -104,12 +109,24 @@ var errAbort = errors.New("abort")
 // each runs fn for the chosen partitions in parallel and returns the first error.
 func (s *Step) each(want func(*part) bool, fn func(*part) error) error {
 	var g errgroup.Group
+	var mu sync.Mutex
+	var failed error
 	for _, p := range s.sorted() {
-		if want(p) {
-			g.Go(func() error { return fn(p) })
+		if !want(p) {
+			continue
 		}
+		g.Go(func() error {
+			err := fn(p)
+			if err != nil && !errors.Is(err, errAbort) {
+				mu.Lock()
+				defer mu.Unlock()
+				failed = cmp.Or(failed, err)
+			}
+			return err
+		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	return cmp.Or(failed, err) // a wish to abort must not hide a failure
 }
 
 // flushedPart is what a partition has put into the transaction.

@@ -115,7 +115,7 @@ func (t *deviceTask) apply(copied bool, out stream.Output) error {
 	if err != nil {
 		return err
 	}
-	t.state.Observe(min(tp.Time, tp.Received))
+	t.state.Observe(min(tp.Time, tp.Received, t.state.RecordTime()))
 	outcome := d.Apply(tp, t.o.Model, t.state.RecordTime())
 	q, err := t.quality.at(tp.Received, tp.Source)
 	if err != nil {

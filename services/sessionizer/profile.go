@@ -144,7 +144,7 @@ func (t *profileTask) touchpoint(r *kgo.Record, out stream.Output) error {
 	if err != nil {
 		return err
 	}
-	t.state.Observe(min(tp.Time, tp.Received))
+	t.state.Observe(min(tp.Time, tp.Received, t.state.RecordTime()))
 	t.forward(p.Touchpoint(t.o.Model.Point(&tp), tp.MapEpoch), out)
 	t.mark(p)
 	t.tally.oldest = min(t.tally.oldest, tp.Received)

@@ -81,12 +81,15 @@ const perTick = 5_000
 // there is a backlog, the wall clock once there is none. The age of state goes by
 // the arrival of records instead.
 func instant(now stream.Clock, state *stream.State) journey.Instant {
+	record := min(state.RecordTime(), now.Wall)
+	if now.AtEnd { // a partition that only stands still may have old records to come
+		record = max(now.Wall, state.RecordTime())
+	}
 	if now.CaughtUp {
-		return journey.Instant{Now: max(now.Wall, state.StreamTime()), Record: max(now.Wall, state.RecordTime())}
+		return journey.Instant{Now: max(now.Wall, state.StreamTime()), Record: record}
 	}
 	// A clock that ran ahead must not end what goes on, and what is due by its age
 	// must not fire before it is that old.
-	record := min(state.RecordTime(), now.Wall)
 	return journey.Instant{Now: min(state.StreamTime(), record), Record: record}
 }
 
