@@ -23,7 +23,6 @@ type Standing struct {
 // forgotten: an end longer ago than the gap says the same as none.
 const manyEnds = 64
 
-
 func newStanding() Standing { return Standing{Fold: NewFold(), Ends: map[string]int64{}} }
 
 // Clone is a copy that shares nothing.
