@@ -2,7 +2,7 @@ package sessionizer
 
 // cacheRows bounds a generation of decoded states, per partition, in rows of
 // about 200 bytes.
-const cacheRows = 25_000
+const cacheRows = 40_000
 
 // cache keeps decoded states between transactions. It has two generations: when
 // the young one is too heavy it becomes the old one, and what of the old one was

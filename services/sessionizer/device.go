@@ -41,6 +41,7 @@ type deviceTask struct {
 	timers  timers
 	open    openings
 	opened  int // sessions, since the last flush
+	marks   int
 	raw     wire.Raw
 	pb      wirepb.Touchpoint
 	out     arena
@@ -311,7 +312,9 @@ func (t *deviceTask) device(identifier string) (*deviceEntry, error) {
 }
 
 func (t *deviceTask) mark(d *deviceEntry) {
-	t.devices.grew()
+	if t.marks++; t.marks%32 == 0 { // so many messages are a row of hashes
+		t.devices.grew()
+	}
 	if !d.dirty {
 		d.dirty = true
 		t.dirty = append(t.dirty, d)
