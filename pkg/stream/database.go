@@ -106,8 +106,9 @@ func databaseOptions(cache int64) *pebble.Options {
 		Comparer:           rowComparer(),
 		FormatMajorVersion: pebble.FormatNewest,
 		CacheSize:          cache,
-		// Of one memtable that is written and one that is flushed.
-		MemTableSize:                uint64(min(cache/2, 32<<20)),
+		// Of one memtable that is written and one that is flushed; both are taken from
+		// the cache, and what they leave must hold the filters of all tables.
+		MemTableSize:                uint64(min(cache/4, 16<<20)),
 		MemTableStopWritesThreshold: 2,
 		MaxOpenFiles:                256,
 		L0CompactionThreshold:       4,
