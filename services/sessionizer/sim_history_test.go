@@ -28,8 +28,8 @@ const minHistory = 40
 
 // newHistory draws a history that ended ten minutes before end: some sessions are
 // open then and some are not.
-func newHistory(t testing.TB, m *journey.Model, seed int, end time.Time) simHistory {
-	t.Helper()
+func newHistory(tb testing.TB, m *journey.Model, seed int, end time.Time) simHistory {
+	tb.Helper()
 	gen := rapid.Custom(func(rt *rapid.T) []journey.Touchpoint {
 		log := journeytest.GenHistory(rt, journeytest.GenConfig{
 			Model: m, Touchpoints: 80, Visitors: 4, Users: 4, Links: true, Others: true, Aliases: true, Business: true,
@@ -65,7 +65,7 @@ func newHistory(t testing.TB, m *journey.Model, seed int, end time.Time) simHist
 		if p.Received-p.Time > m.Lateness && i%13 != 0 {
 			p.Flags |= journey.FlagBackfill
 		}
-		rec := rawRecord(t, p)
+		rec := rawRecord(tb, p)
 		// A key that is not the identifier costs a detour, which copies could overtake.
 		if i%11 == 5 && copies[journeytest.Point{Identifier: p.Identifier, MessageID: p.MessageID}] == 1 {
 			rec.Key = []byte("till-7")
@@ -76,12 +76,12 @@ func newHistory(t testing.TB, m *journey.Model, seed int, end time.Time) simHist
 }
 
 // rawRecord is the raw record of a touchpoint.
-func rawRecord(t testing.TB, p *journey.Touchpoint) *kgo.Record {
-	t.Helper()
+func rawRecord(tb testing.TB, p *journey.Touchpoint) *kgo.Record {
+	tb.Helper()
 	stamp := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }
 	properties := map[string]any{}
 	if p.Properties != "" {
-		require.NoError(t, json.Unmarshal([]byte(p.Properties), &properties))
+		require.NoError(tb, json.Unmarshal([]byte(p.Properties), &properties))
 	}
 	if p.RevenueMicros != 0 {
 		properties["revenue"] = float64(p.RevenueMicros) / 1e6
@@ -108,10 +108,10 @@ func rawRecord(t testing.TB, p *journey.Touchpoint) *kgo.Record {
 		body["externalIds"] = external
 	}
 	if p.UserID != "" && !strings.HasPrefix(p.Identifier, journey.KindUser) {
-		require.True(t, strings.HasPrefix(p.Identifier, journey.KindAnonymous), "a user would become the identifier")
+		require.True(tb, strings.HasPrefix(p.Identifier, journey.KindAnonymous), "a user would become the identifier")
 	}
 	value, err := json.Marshal(body)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	r := &kgo.Record{Key: []byte(key), Value: value}
 	if p.Flags&journey.FlagBackfill != 0 {
 		r.Headers = []kgo.RecordHeader{{Key: wire.HeaderBackfill, Value: []byte("1")}}

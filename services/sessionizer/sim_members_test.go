@@ -5,6 +5,7 @@ package sessionizer_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -99,7 +100,7 @@ func TestSimulationZombie(t *testing.T) {
 // after another has taken over; and its coordinator is slow to tell it so.
 func TestSimulationZombieClosesNothing(t *testing.T) {
 	for _, seed := range seeds() {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
 			t.Parallel()
 			simulate(t, simOptions{seed: seed}, func(s *sim) {
 				began := time.Now()
@@ -264,7 +265,7 @@ func (s *sim) alive(r *run) bool {
 // breaks all connections, while records flow.
 func TestSimulationCoordinators(t *testing.T) {
 	for _, seed := range seeds() {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
 			t.Parallel()
 			simulate(t, simOptions{seed: seed, brokers: 3}, func(s *sim) {
 				rnd := rand.New(rand.NewPCG(uint64(s.seed), 2))

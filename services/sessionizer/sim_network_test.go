@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"sync"
 	"time"
@@ -94,11 +95,7 @@ func (n *simNet) hits(t *trouble) int {
 func (n *simNet) kinds() map[kmsg.Key]int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	out := map[kmsg.Key]int{}
-	for k, c := range n.seen {
-		out[k] = c
-	}
-	return out
+	return maps.Clone(n.seen)
 }
 
 func (d deed) String() string {
@@ -270,6 +267,7 @@ func (l *simLink) up() {
 				return
 			case stall:
 				l.m.stall(t.lasts)
+			case cutAfter, late, stallAfter, killAfter: // on the way back
 			}
 		}
 		l.answers <- t
@@ -306,6 +304,7 @@ func (l *simLink) down() {
 				if !l.wait(t.lasts) {
 					return
 				}
+			case cutBefore, stall, killBefore: // it was on the way there
 			}
 		}
 		if !l.m.pass(nil) {

@@ -103,7 +103,7 @@ func (m *machine) rest() {
 		{"device", []string{"touchpoints.raw"}},
 		{"profile", []string{"touchpoints"}},
 		{"sink", []string{
-			"touchpoints", "sessions", "identities", "journeys", "transitions", "quality", "touchpoints.rejected", "touchpoints.late",
+			"touchpoints", "sessions", "identities", "journeys", "transitions", "frictions", "quality", "touchpoints.rejected", "touchpoints.late",
 		}},
 	} {
 		m.drained(cl, group.name, group.topics)
