@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cairnhq/cairn/services/collector/internal/segment"
+	"github.com/cairnhq/cairn/services/collector/internal/door"
 )
 
 // Codes of answers beside those of package segment.
@@ -50,9 +50,9 @@ type answer struct {
 }
 
 // refused turns a reject of a whole body, or of a single event, into an answer.
-func refused(rej *segment.Reject) *refusal {
+func refused(rej *door.Reject) *refusal {
 	status := http.StatusBadRequest
-	if rej.Code == segment.CodeTooLarge || rej.Code == segment.CodeTooManyEvents {
+	if rej.Code == door.CodeTooLarge || rej.Code == door.CodeTooManyEvents {
 		status = http.StatusRequestEntityTooLarge
 	}
 	return &refusal{status: status, code: rej.Code, message: rej.Message, pointer: rej.Pointer}
@@ -78,7 +78,7 @@ func (f *refusal) write(w http.ResponseWriter, origin bool) {
 }
 
 // writeAccepted answers 200 and names the events that were rejected.
-func writeAccepted(w http.ResponseWriter, rejected []*segment.Reject) {
+func writeAccepted(w http.ResponseWriter, rejected []*door.Reject) {
 	if len(rejected) == 0 {
 		setJSON(w.Header())
 		_, _ = w.Write([]byte(`{"success":true}`)) // a client that has gone learns nothing

@@ -12,7 +12,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/cairnhq/cairn/services/collector/internal/segment"
+	"github.com/cairnhq/cairn/services/collector/internal/door"
 )
 
 // bodyReader reads request bodies into memory, up to a bound. Safe for
@@ -119,7 +119,7 @@ func readAll(src io.Reader, dst []byte, limit int) ([]byte, error) {
 
 func (b *bodyReader) tooLarge() *refusal {
 	return &refusal{
-		status: http.StatusRequestEntityTooLarge, code: segment.CodeTooLarge,
+		status: http.StatusRequestEntityTooLarge, code: door.CodeTooLarge,
 		message: fmt.Sprintf("The body may have %d bytes, compressed or not: send smaller batches.", b.max),
 	}
 }

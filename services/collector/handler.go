@@ -16,6 +16,7 @@ import (
 	"github.com/cairnhq/cairn/pkg/enrich"
 	"github.com/cairnhq/cairn/pkg/stream"
 	"github.com/cairnhq/cairn/pkg/wire"
+	"github.com/cairnhq/cairn/services/collector/internal/door"
 	"github.com/cairnhq/cairn/services/collector/internal/segment"
 )
 
@@ -71,7 +72,7 @@ func newHandler(o *Options, keys *keyring, p *producer, met *metrics, draining <
 type work struct {
 	buffers buffers
 	request segment.Request
-	rejects []*segment.Reject
+	rejects []*door.Reject
 	flight  *flight
 }
 
@@ -156,11 +157,11 @@ func (h *handler) take(r *http.Request, rt route, k *key, now time.Time, wk *wor
 		return tooMuchInFlight()
 	}
 	h.met.bytes.WithLabelValues("in").Add(float64(len(body)))
-	rej := wk.request.Decode(body, rt.call, h.opts.limits())
+	rej := wk.request.Decode(&door.Input{Body: body, Kind: rt.call}, h.opts.limits())
 	if k == nil {
 		// A body that is no JSON has no key either, but its sender is helped more
 		// by hearing about the JSON.
-		if rej != nil && rej.Code == segment.CodeBadJSON {
+		if rej != nil && rej.Code == door.CodeBadJSON {
 			return refused(rej)
 		}
 		if k = h.keys.find(wk.request.WriteKey()); k == nil {
@@ -183,7 +184,7 @@ func (h *handler) take(r *http.Request, rt route, k *key, now time.Time, wk *wor
 
 // fill makes the records of all events.
 func (h *handler) fill(r *http.Request, k *key, now time.Time, wk *work) *refusal {
-	meta := segment.Meta{ReceivedAt: now, Source: k.source}
+	meta := door.Meta{ReceivedAt: now, Source: k.source}
 	if fromBrowser(r) {
 		meta.IP = enrich.TruncateIP(clientIP(r, h.opts.TrustedProxies))
 		meta.UserAgent = strings.ToValidUTF8(r.UserAgent(), "\uFFFD")
@@ -194,11 +195,11 @@ func (h *handler) fill(r *http.Request, k *key, now time.Time, wk *work) *refusa
 	}
 	f := wk.flight
 	for i := range wk.request.Events {
-		var rec segment.Record
+		var rec door.Record
 		rec, f.values = wk.request.Append(i, &meta, f.values)
 		if len(f.values) > memoryPerBatch*h.opts.MaxBatchBytes {
-			return refused(&segment.Reject{
-				Code: segment.CodeTooLarge, Message: "The batch's context, written into each event, takes too much: send smaller batches.", Pointer: "/context",
+			return refused(&door.Reject{
+				Code: door.CodeTooLarge, Message: "The batch's context, written into each event, takes too much: send smaller batches.", Pointer: "/context",
 			})
 		}
 		out := kgo.Record{Topic: h.topic, Key: rec.Key, Value: rec.Value, Headers: headers, Timestamp: now}
@@ -219,7 +220,7 @@ func (h *handler) fill(r *http.Request, k *key, now time.Time, wk *work) *refusa
 // rejectedHeaders tell what is wrong with an event. The device step passes the
 // record on to touchpoints.rejected: so that it is counted where all others are,
 // and made again when derived topics are rebuilt from the raw one.
-func rejectedHeaders(rej *segment.Reject, source string, now time.Time, more []kgo.RecordHeader) []kgo.RecordHeader {
+func rejectedHeaders(rej *door.Reject, source string, now time.Time, more []kgo.RecordHeader) []kgo.RecordHeader {
 	return append([]kgo.RecordHeader{
 		{Key: wire.HeaderReason, Value: []byte(rej.Code)},
 		{Key: wire.HeaderError, Value: []byte(rej.String())},

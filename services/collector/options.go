@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cairnhq/cairn/pkg/stream"
-	"github.com/cairnhq/cairn/services/collector/internal/segment"
+	"github.com/cairnhq/cairn/services/collector/internal/door"
 )
 
 // WriteKey lets whoever holds Key write as Source. Several keys may name one
@@ -100,6 +100,6 @@ func (o *Options) validate() error {
 	return nil
 }
 
-func (o *Options) limits() segment.Limits {
-	return segment.Limits{EventBytes: o.MaxEventBytes, Events: o.MaxEvents, Depth: o.MaxDepth}
+func (o *Options) limits() door.Limits {
+	return door.Limits{EventBytes: o.MaxEventBytes, Events: o.MaxEvents, Depth: o.MaxDepth}
 }

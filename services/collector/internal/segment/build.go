@@ -5,59 +5,31 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/cairnhq/cairn/services/collector/internal/door"
 	"github.com/cairnhq/cairn/services/collector/internal/jsonscan"
 )
 
-// maxMessageID is Segment's limit, in characters.
-const maxMessageID = 100
-
-// Meta is what the collector knows about a request beside its body. Not for
-// concurrent use.
-type Meta struct {
-	ReceivedAt time.Time
-	Source     string
-	IP         string // truncated; set on events without one; "" for none
-	UserAgent  string // set on events without one; "" for none
-
-	received []byte // ReceivedAt as it is written, made once
-}
-
-// receivedText is ReceivedAt as a JSON string.
-func (m *Meta) receivedText() []byte {
-	if m.received == nil {
-		m.received = m.ReceivedAt.UTC().AppendFormat(nil, `"2006-01-02T15:04:05.000Z"`)
-	}
-	return m.received
-}
-
-// Record is one event as it goes to Kafka.
-type Record struct {
-	Key    []byte // the primary identifier; nil for a rejected event
-	Value  []byte // the raw touchpoint; for a rejected event its own bytes
-	Reject *Reject
-}
-
 // Append makes the record of event i. Key and Value are appended to dst, which
 // is returned; they alias it, or the memory it had before it grew.
-func (q *Request) Append(i int, m *Meta, dst []byte) (Record, []byte) {
+func (q *Request) Append(i int, m *door.Meta, dst []byte) (door.Record, []byte) {
 	b := builder{q: q, e: &q.Events[i], m: m, out: dst}
 	start := len(dst)
 	key, rej := b.build()
 	if rej == nil {
-		return Record{Key: b.out[start:key:key], Value: b.out[key:len(b.out):len(b.out)]}, b.out
+		return door.Record{Key: b.out[start:key:key], Value: b.out[key:len(b.out):len(b.out)]}, b.out
 	}
 	if q.call == "" {
-		rej = rej.at(itemPointer(i))
+		rej = rej.Under(itemPointer(i))
 	}
 	out := b.appendRaw(b.out[:start])
-	return Record{Value: out[start:len(out):len(out)], Reject: rej}, out
+	return door.Record{Value: out[start:len(out):len(out)], Reject: rej}, out
 }
 
 // builder writes one record.
 type builder struct {
 	q   *Request
 	e   *Event
-	m   *Meta
+	m   *door.Meta
 	out []byte
 }
 
@@ -97,8 +69,8 @@ func (b *builder) identity() [][]byte {
 func (b *builder) time() time.Time {
 	for _, f := range [...]field{fTimestamp, fOriginalTimestamp} {
 		if raw := b.raw(f); raw != nil {
-			if st, ok := parseTime(raw); ok && st.set {
-				return st.at
+			if st, ok := door.ParseTime(raw); ok && st.Set {
+				return st.At
 			}
 		}
 	}
@@ -106,7 +78,7 @@ func (b *builder) time() time.Time {
 }
 
 // build appends the record's key and value and returns where the key ends.
-func (b *builder) build() (key int, rej *Reject) {
+func (b *builder) build() (key int, rej *door.Reject) {
 	if rej := b.check(); rej != nil {
 		return 0, rej
 	}
@@ -116,7 +88,7 @@ func (b *builder) build() (key int, rej *Reject) {
 	}
 	key = len(b.out)
 	if key == start {
-		return 0, &Reject{CodeNoIdentifier, "The event has no usable anonymousId, userId or externalIds.", ""}
+		return 0, door.NewReject(door.CodeNoIdentifier, "The event has no usable anonymousId, userId or externalIds.", "")
 	}
 	b.out = append(b.out, '{')
 	if rej := b.messageID(); rej != nil {
@@ -148,7 +120,7 @@ func (b *builder) build() (key int, rej *Reject) {
 }
 
 // check finds what makes the event unfit, but for its ids and times.
-func (b *builder) check() *Reject {
+func (b *builder) check() *door.Reject {
 	e := b.e
 	if e.reject != nil {
 		return e.reject
@@ -166,12 +138,12 @@ func (b *builder) check() *Reject {
 	}
 	switch call := b.call(); {
 	case call == "":
-		return &Reject{CodeBadType, "type must be track, page, screen, identify, group or alias.", "/type"}
+		return door.NewReject(door.CodeBadType, "type must be track, page, screen, identify, group or alias.", "/type")
 	case call == "track" && len(b.raw(fEvent)) <= len(`""`):
-		return &Reject{CodeNoEvent, "A track call needs the event's name.", "/event"}
+		return door.NewReject(door.CodeNoEvent, "A track call needs the event's name.", "/event")
 	}
 	if raw := b.raw(fActor); raw != nil && !isActor(raw) {
-		return &Reject{CodeBadActor, "actor must be customer or business.", "/actor"}
+		return door.NewReject(door.CodeBadActor, "actor must be customer or business.", "/actor")
 	}
 	if b.raw(fExternalIDs) == nil {
 		e.known[fExternalIDs] = jsonscan.Span{}
@@ -238,7 +210,7 @@ func (b *builder) id(f field) {
 }
 
 // messageID writes the client's messageId, or one made for the event.
-func (b *builder) messageID() *Reject {
+func (b *builder) messageID() *door.Reject {
 	var id []byte
 	raw := b.raw(fMessageID)
 	if raw != nil {
@@ -246,12 +218,12 @@ func (b *builder) messageID() *Reject {
 	}
 	b.name("messageId")
 	if id == nil {
-		minted := b.q.minter.mint(b.m.Source, b.time(), b.identity()...)
+		minted := b.q.minter.Mint(b.m.Source, b.time(), b.identity()...)
 		b.out = append(append(append(b.out, '"'), minted.String()...), '"')
 		return nil
 	}
-	if len(id) > maxMessageID && utf8.RuneCount(id) > maxMessageID {
-		return &Reject{CodeBadMessageID, fmt.Sprintf("messageId may have %d characters.", maxMessageID), "/messageId"}
+	if len(id) > door.MaxMessageID && utf8.RuneCount(id) > door.MaxMessageID {
+		return door.NewReject(door.CodeBadMessageID, fmt.Sprintf("messageId may have %d characters.", door.MaxMessageID), "/messageId")
 	}
 	if len(id)+len(`""`) == len(raw) { // nothing trimmed, nothing escaped
 		b.out = append(b.out, raw...)
@@ -264,7 +236,7 @@ func (b *builder) messageID() *Reject {
 // times writes the event's time, the client's clock at sending and ours. A
 // timestamp alone is the device's clock and becomes originalTimestamp; beside an
 // originalTimestamp it is the time that the caller declared, and stays.
-func (b *builder) times() *Reject {
+func (b *builder) times() *door.Reject {
 	declared, rej := b.stamp(fTimestamp)
 	if rej != nil {
 		return rej
@@ -273,46 +245,46 @@ func (b *builder) times() *Reject {
 	if rej != nil {
 		return rej
 	}
-	if !device.set {
-		declared, device = stamp{}, declared
+	if !device.Set {
+		declared, device = door.Stamp{}, declared
 	}
 	b.stampOut("timestamp", declared)
 	b.stampOut("originalTimestamp", device)
 	b.stampOut("sentAt", b.sentAt())
 	b.name("receivedAt")
-	b.out = append(b.out, b.m.receivedText()...)
+	b.out = append(b.out, b.m.ReceivedText()...)
 	return nil
 }
 
 // sentAt is the batch's, so that one correction holds for all its events; else
 // the event's. One that cannot be read is as good as none.
-func (b *builder) sentAt() stamp {
-	if b.q.sentAt.set {
+func (b *builder) sentAt() door.Stamp {
+	if b.q.sentAt.Set {
 		return b.q.sentAt
 	}
 	if raw := b.raw(fSentAt); raw != nil {
-		if st, ok := parseTime(raw); ok {
+		if st, ok := door.ParseTime(raw); ok {
 			return st
 		}
 	}
-	return stamp{}
+	return door.Stamp{}
 }
 
-func (b *builder) stamp(f field) (stamp, *Reject) {
+func (b *builder) stamp(f field) (door.Stamp, *door.Reject) {
 	raw := b.raw(f)
 	if raw == nil {
-		return stamp{}, nil
+		return door.Stamp{}, nil
 	}
-	st, ok := parseTime(raw)
+	st, ok := door.ParseTime(raw)
 	if !ok {
-		return stamp{}, &Reject{CodeBadTime, fieldNames[f] + " must be a time like 2026-11-23T10:15:00.123Z.", "/" + fieldNames[f]}
+		return door.Stamp{}, door.NewReject(door.CodeBadTime, fieldNames[f]+" must be a time like 2026-11-23T10:15:00.123Z.", "/"+fieldNames[f])
 	}
 	return st, nil
 }
 
-func (b *builder) stampOut(name string, st stamp) {
-	if st.set {
+func (b *builder) stampOut(name string, st door.Stamp) {
+	if st.Set {
 		b.name(name)
-		b.out = append(b.out, st.text...)
+		b.out = append(b.out, st.Text...)
 	}
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"unicode/utf8"
 
+	"github.com/cairnhq/cairn/services/collector/internal/door"
 	"github.com/cairnhq/cairn/services/collector/internal/jsonscan"
 )
 
@@ -13,17 +15,10 @@ import (
 // is compared with those of every event.
 const maxShared = 256
 
-// Limits of one request. Zero values are no limits: the caller sets them all.
-type Limits struct {
-	EventBytes int // of one event's JSON, with what the batch adds to it
-	Events     int // in one batch
-	Depth      int // nested objects and arrays of one event
-}
-
 // Event is one event of a request: where its parts are in the body.
 type Event struct {
 	raw          jsonscan.Span
-	reject       *Reject
+	reject       *door.Reject
 	known        [fCount]jsonscan.Span
 	others       group // of Request.members
 	context      group // of Request.members
@@ -36,28 +31,29 @@ type Event struct {
 type Request struct {
 	Events []Event
 
-	limits       Limits
+	limits       door.Limits
 	body         []byte
 	call         string // the type that the route names; "" for a batch
 	members      []member
 	inner        []member // scratch for others, which contexts would interleave
 	context      group
 	integrations group
-	sentAt       stamp // of the batch
+	sentAt       door.Stamp // of the batch
 	writeKey     jsonscan.Span
-	minter       minter
+	minter       door.Minter
 }
 
-// Decode reads a body: one event of the type call, or a batch when call is "".
+// Decode reads a body: one event of the type that the route names, or a batch.
 // A reject refuses the body as a whole. Events that cannot be taken for
 // themselves are found by Append.
-func (q *Request) Decode(body []byte, call string, limits Limits) *Reject {
+func (q *Request) Decode(in *door.Input, limits door.Limits) *door.Reject {
+	body, call := in.Body, in.Kind
 	q.reset(body, call, limits)
 	s := jsonscan.New(body)
-	var rej *Reject
+	var rej *door.Reject
 	switch {
 	case s.Peek() != '{' && s.Offset() < len(body):
-		return &Reject{CodeBadJSON, "The body must be a JSON object.", ""}
+		return door.NewReject(door.CodeBadJSON, "The body must be a JSON object.", "")
 	case call == "":
 		rej = q.decodeBatch(&s)
 	default:
@@ -75,13 +71,16 @@ func (q *Request) Decode(body []byte, call string, limits Limits) *Reject {
 	return nil
 }
 
-func (q *Request) reset(body []byte, call string, limits Limits) {
+func (q *Request) reset(body []byte, call string, limits door.Limits) {
 	q.Events, q.members, q.inner = q.Events[:0], q.members[:0], q.inner[:0]
 	q.body, q.call, q.limits = body, call, limits
 	q.context, q.integrations = group{}, group{}
-	q.sentAt, q.writeKey = stamp{}, jsonscan.Span{}
-	q.minter.reset()
+	q.sentAt, q.writeKey = door.Stamp{}, jsonscan.Span{}
+	q.minter.Reset()
 }
+
+// Len is the number of events.
+func (q *Request) Len() int { return len(q.Events) }
 
 // WriteKey is the key that the body names, or nil. It aliases the body.
 func (q *Request) WriteKey() []byte {
@@ -92,20 +91,20 @@ func (q *Request) WriteKey() []byte {
 }
 
 // syntax makes a reject of a scanner's error; pointer is the member it is in.
-func (q *Request) syntax(err error, pointer string) *Reject {
+func (q *Request) syntax(err error, pointer string) *door.Reject {
 	var syntax *jsonscan.SyntaxError
 	if !errors.As(err, &syntax) {
-		return &Reject{CodeBadJSON, err.Error(), pointer}
+		return door.NewReject(door.CodeBadJSON, err.Error(), pointer)
 	}
 	before := q.body[:min(syntax.Offset, len(q.body))]
 	line := bytes.Count(before, []byte{'\n'}) + 1
 	column := len(before) - bytes.LastIndexByte(before, '\n')
-	return &Reject{CodeBadJSON, fmt.Sprintf("The body is not JSON: %s (line %d, column %d).", syntax.Error(), line, column), pointer}
+	return door.NewReject(door.CodeBadJSON, fmt.Sprintf("The body is not JSON: %s (line %d, column %d).", syntax.Error(), line, column), pointer)
 }
 
 func (q *Request) name(key jsonscan.Span) []byte { return jsonscan.Unquote(key.In(q.body), nil) }
 
-func (q *Request) decodeBatch(s *jsonscan.Scanner) *Reject {
+func (q *Request) decodeBatch(s *jsonscan.Scanner) *door.Reject {
 	if err := s.Open('{'); err != nil {
 		return q.syntax(err, "")
 	}
@@ -121,7 +120,7 @@ func (q *Request) decodeBatch(s *jsonscan.Scanner) *Reject {
 		name := q.name(key)
 		if string(name) == "batch" {
 			if seen {
-				return &Reject{CodeBadJSON, "The body has two members called batch.", "/batch"}
+				return door.NewReject(door.CodeBadJSON, "The body has two members called batch.", "/batch")
 			}
 			seen = true
 			if rej := q.decodeItems(s); rej != nil {
@@ -130,24 +129,24 @@ func (q *Request) decodeBatch(s *jsonscan.Scanner) *Reject {
 			continue
 		}
 		if rej := q.decodeShared(s, fieldOf(name)); rej != nil {
-			return rej.at("/" + pointerToken(string(name)))
+			return rej.Under("/" + door.PointerToken(string(name)))
 		}
 	}
 	if !seen {
-		return &Reject{CodeNoBatch, "The body has no list called batch.", "/batch"}
+		return door.NewReject(door.CodeNoBatch, "The body has no list called batch.", "/batch")
 	}
 	return nil
 }
 
 // decodeShared reads a member beside the batch. Pointers are relative to it.
-func (q *Request) decodeShared(s *jsonscan.Scanner, f field) *Reject {
+func (q *Request) decodeShared(s *jsonscan.Scanner, f field) *door.Reject {
 	if (f == fContext || f == fIntegrations) && s.Peek() == '{' {
 		members, err := q.decodeMembers(s)
 		if err != nil {
 			return q.syntax(err, "")
 		}
 		if members.to-members.from > maxShared {
-			return &Reject{CodeTooLarge, fmt.Sprintf("A batch's %s may have %d members.", fieldNames[f], maxShared), ""}
+			return door.NewReject(door.CodeTooLarge, fmt.Sprintf("A batch's %s may have %d members.", fieldNames[f], maxShared), "")
 		}
 		if f == fContext {
 			q.context = members
@@ -163,10 +162,10 @@ func (q *Request) decodeShared(s *jsonscan.Scanner, f field) *Reject {
 	switch f {
 	case fContext, fIntegrations:
 		if rej := misfit(f, value.In(q.body)); rej != nil {
-			return &Reject{rej.Code, rej.Message, ""}
+			return door.NewReject(rej.Code, rej.Message, "")
 		}
 	case fSentAt:
-		q.sentAt, _ = parseTime(value.In(q.body)) // unreadable: as good as none
+		q.sentAt, _ = door.ParseTime(value.In(q.body)) // unreadable: as good as none
 	case fWriteKey:
 		q.writeKey = value
 	default: // means nothing beside a batch
@@ -174,12 +173,12 @@ func (q *Request) decodeShared(s *jsonscan.Scanner, f field) *Reject {
 	return nil
 }
 
-func (q *Request) decodeItems(s *jsonscan.Scanner) *Reject {
+func (q *Request) decodeItems(s *jsonscan.Scanner) *door.Reject {
 	if s.Peek() != '[' {
 		if _, err := s.Skip(); err != nil {
 			return q.syntax(err, "/batch")
 		}
-		return badField("batch", "a list of events")
+		return door.BadField("batch", "a list of events")
 	}
 	if err := s.Open('['); err != nil {
 		return q.syntax(err, "/batch")
@@ -193,16 +192,16 @@ func (q *Request) decodeItems(s *jsonscan.Scanner) *Reject {
 			return nil
 		}
 		if len(q.Events) >= q.limits.Events {
-			return &Reject{CodeTooManyEvents, fmt.Sprintf("A batch may have %d events: send the rest in another.", q.limits.Events), "/batch"}
+			return door.NewReject(door.CodeTooManyEvents, fmt.Sprintf("A batch may have %d events: send the rest in another.", q.limits.Events), "/batch")
 		}
 		if rej := q.decodeEvent(s); rej != nil {
-			return rej.at(itemPointer(len(q.Events) - 1))
+			return rej.Under(itemPointer(len(q.Events) - 1))
 		}
 	}
 }
 
 // decodeEvent appends the next event. Pointers are relative to it.
-func (q *Request) decodeEvent(s *jsonscan.Scanner) *Reject {
+func (q *Request) decodeEvent(s *jsonscan.Scanner) *door.Reject {
 	q.Events = append(q.Events, Event{})
 	e := &q.Events[len(q.Events)-1]
 	c := s.Peek()
@@ -216,25 +215,25 @@ func (q *Request) decodeEvent(s *jsonscan.Scanner) *Reject {
 		if _, err := s.Skip(); err != nil {
 			return q.syntax(err, "")
 		}
-		e.reject = &Reject{CodeBadField, "An event must be an object.", ""}
+		e.reject = door.NewReject(door.CodeBadField, "An event must be an object.", "")
 	}
 	e.raw = jsonscan.Span{Start: int32(start), End: int32(s.Offset())}
 	switch raw := e.raw.In(q.body); {
 	case len(raw) > q.limits.EventBytes:
 		e.reject = q.tooLarge(len(raw))
 	case s.Deepest()-outside > q.limits.Depth:
-		e.reject = &Reject{CodeTooDeep, fmt.Sprintf("An event may nest %d objects and lists.", q.limits.Depth), ""}
+		e.reject = door.NewReject(door.CodeTooDeep, fmt.Sprintf("An event may nest %d objects and lists.", q.limits.Depth), "")
 	case !utf8.Valid(raw):
-		e.reject = &Reject{CodeBadJSON, "The event holds bytes that are not UTF-8.", ""}
+		e.reject = door.NewReject(door.CodeBadJSON, "The event holds bytes that are not UTF-8.", "")
 	}
 	return nil
 }
 
-func (q *Request) tooLarge(size int) *Reject {
-	return &Reject{CodeTooLarge, fmt.Sprintf("The event has %d bytes and may have %d.", size, q.limits.EventBytes), ""}
+func (q *Request) tooLarge(size int) *door.Reject {
+	return door.NewReject(door.CodeTooLarge, fmt.Sprintf("The event has %d bytes and may have %d.", size, q.limits.EventBytes), "")
 }
 
-func (q *Request) decodeBody(s *jsonscan.Scanner, e *Event) *Reject {
+func (q *Request) decodeBody(s *jsonscan.Scanner, e *Event) *door.Reject {
 	if err := s.Open('{'); err != nil {
 		return q.syntax(err, "")
 	}
@@ -248,7 +247,7 @@ func (q *Request) decodeBody(s *jsonscan.Scanner, e *Event) *Reject {
 			break
 		}
 		if err := q.decodeMember(s, e, key); err != nil {
-			return q.syntax(err, "/"+pointerToken(string(q.name(key))))
+			return q.syntax(err, "/"+door.PointerToken(string(q.name(key))))
 		}
 	}
 	e.others = q.keep(q.inner)
@@ -321,3 +320,5 @@ func (q *Request) keep(list []member) group {
 }
 
 func (q *Request) in(g group) []member { return q.members[g.from:g.to] }
+
+func itemPointer(i int) string { return "/batch/" + strconv.Itoa(i) }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cairnhq/cairn/pkg/journey"
+	"github.com/cairnhq/cairn/services/collector/internal/door"
 	"github.com/cairnhq/cairn/services/collector/internal/jsonscan"
 )
 
@@ -145,24 +146,24 @@ func isActor(raw []byte) bool {
 }
 
 // misfit names what is wrong with the JSON type of a known member; nil: nothing.
-func misfit(f field, raw []byte) *Reject {
+func misfit(f field, raw []byte) *door.Reject {
 	c := raw[0]
 	switch f {
 	case fMessageID, fAnonymousID, fUserID, fPreviousID, fGroupID:
 		if c == '{' || c == '[' {
-			return badField(fieldNames[f], "a string or a number")
+			return door.BadField(fieldNames[f], "a string or a number")
 		}
 	case fEvent:
 		if c != '"' && c != 'n' {
-			return badField(fieldNames[f], "a string")
+			return door.BadField(fieldNames[f], "a string")
 		}
 	case fExternalIDs:
 		if c != '[' && c != 'n' {
-			return badField(fieldNames[f], "a list of {type, id}")
+			return door.BadField(fieldNames[f], "a list of {type, id}")
 		}
 	case fContext, fIntegrations, fProperties, fTraits:
 		if c != '{' && c != 'n' && !emptyList(raw) {
-			return badField(fieldNames[f], "an object")
+			return door.BadField(fieldNames[f], "an object")
 		}
 	default: // of any type; what reads it decides
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/wire"
+	"github.com/cairnhq/cairn/services/collector/internal/door"
 	"github.com/cairnhq/cairn/services/collector/internal/segment"
 )
 
@@ -24,7 +25,7 @@ func FuzzDecode(f *testing.F) {
 			call = "page"
 		}
 		var q segment.Request
-		if rej := q.Decode(body, call, segment.Limits{EventBytes: 2048, Events: 20, Depth: 8}); rej != nil {
+		if rej := q.Decode(&door.Input{Body: body, Kind: call}, door.Limits{EventBytes: 2048, Events: 20, Depth: 8}); rej != nil {
 			if rej.Code == "" || rej.Message == "" {
 				t.Fatalf("an empty reject: %+v", rej)
 			}
@@ -35,8 +36,8 @@ func FuzzDecode(f *testing.F) {
 		}
 		var dst []byte
 		for i := range q.Events {
-			var rec segment.Record
-			rec, dst = q.Append(i, &segment.Meta{ReceivedAt: received(), Source: "s", IP: "192.0.2.0"}, dst)
+			var rec door.Record
+			rec, dst = q.Append(i, &door.Meta{ReceivedAt: received(), Source: "s", IP: "192.0.2.0"}, dst)
 			if rec.Reject != nil {
 				if rec.Key != nil || rec.Reject.Code == "" || len(rec.Value) == 0 {
 					t.Fatalf("half a reject: %+v", rec)
@@ -48,7 +49,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func checkTouchpoint(t *testing.T, body []byte, single bool, i int, rec *segment.Record) {
+func checkTouchpoint(t *testing.T, body []byte, single bool, i int, rec *door.Record) {
 	t.Helper()
 	var read wire.Raw
 	if err := wire.DecodeRaw(&wire.RawRecord{Value: rec.Value, Arrival: received().UnixMilli()}, &read); err != nil {

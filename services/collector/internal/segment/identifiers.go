@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/cairnhq/cairn/pkg/journey"
+	"github.com/cairnhq/cairn/services/collector/internal/door"
 	"github.com/cairnhq/cairn/services/collector/internal/jsonscan"
 )
 
@@ -47,13 +48,13 @@ func decimal(raw []byte) []byte {
 // primaryID appends the touchpoint's primary identifier to dst: anonymousId,
 // else userId, else the first usable id of externalIds. Nothing is appended
 // when there is none. The reject names a value of a type no id can have.
-func (e *Event) primaryID(body, dst []byte) ([]byte, *Reject) {
+func (e *Event) primaryID(body, dst []byte) ([]byte, *door.Reject) {
 	var buf [64]byte
 	for _, f := range [...]field{fAnonymousID, fUserID} {
 		if v := e.known[f]; v.Present() {
 			id, ok := idText(v.In(body), buf[:])
 			if !ok {
-				return dst, badField(fieldNames[f], "a string or a number")
+				return dst, door.BadField(fieldNames[f], "a string or a number")
 			}
 			if id != nil {
 				return append(dst, id...), nil
@@ -67,9 +68,9 @@ func (e *Event) primaryID(body, dst []byte) ([]byte, *Reject) {
 }
 
 // appendExternalID appends the first usable id of a list of {type, id}.
-func appendExternalID(list, dst []byte) ([]byte, *Reject) {
+func appendExternalID(list, dst []byte) ([]byte, *door.Reject) {
 	if list[0] != '[' {
-		return dst, badField("externalIds", "a list of {type, id}")
+		return dst, door.BadField("externalIds", "a list of {type, id}")
 	}
 	s := jsonscan.New(list)
 	_ = s.Open('[')
@@ -78,7 +79,7 @@ func appendExternalID(list, dst []byte) ([]byte, *Reject) {
 			return dst, nil
 		}
 		if s.Peek() != '{' {
-			return dst, badField("externalIds", "a list of {type, id}")
+			return dst, door.BadField("externalIds", "a list of {type, id}")
 		}
 		kind, value := externalID(&s, list)
 		if !value.Present() {
@@ -86,7 +87,7 @@ func appendExternalID(list, dst []byte) ([]byte, *Reject) {
 		}
 		id, ok := idText(value.In(list), nil)
 		if !ok {
-			return dst, badField("externalIds", "a list of {type, id} with strings or numbers as ids")
+			return dst, door.BadField("externalIds", "a list of {type, id} with strings or numbers as ids")
 		}
 		if id == nil {
 			continue

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cairnhq/cairn/services/collector/internal/door"
 	"github.com/cairnhq/cairn/services/collector/internal/segment"
 )
 
@@ -16,19 +17,19 @@ func received() time.Time {
 	return time.Date(2026, 11, 23, 10, 0, 0, 123_000_000, time.FixedZone("CET", 3600))
 }
 
-func limits() segment.Limits { return segment.Limits{EventBytes: 4096, Events: 10, Depth: 5} }
+func limits() door.Limits { return door.Limits{EventBytes: 4096, Events: 10, Depth: 5} }
 
 // records decodes a body and builds all its records.
-func records(t *testing.T, call, body string) []segment.Record {
+func records(t *testing.T, call, body string) []door.Record {
 	t.Helper()
 	var q segment.Request
-	rej := q.Decode([]byte(body), call, limits())
+	rej := q.Decode(&door.Input{Body: []byte(body), Kind: call}, limits())
 	require.Nil(t, rej, "%v", rej)
-	meta := &segment.Meta{ReceivedAt: received(), Source: "shop"}
-	var out []segment.Record
+	meta := &door.Meta{ReceivedAt: received(), Source: "shop"}
+	var out []door.Record
 	var dst []byte
 	for i := range q.Events {
-		var rec segment.Record
+		var rec door.Record
 		rec, dst = q.Append(i, meta, dst)
 		if rec.Reject == nil {
 			require.True(t, json.Valid(rec.Value), "%s", rec.Value)
@@ -39,7 +40,7 @@ func records(t *testing.T, call, body string) []segment.Record {
 }
 
 // one is the only record of a batch of one event.
-func one(t *testing.T, event string) segment.Record {
+func one(t *testing.T, event string) door.Record {
 	t.Helper()
 	recs := records(t, "", `{"batch":[`+event+`]}`)
 	require.Len(t, recs, 1)
@@ -65,7 +66,7 @@ func TestSingleCallTakesItsTypeFromTheRouteAndLosesItsKey(t *testing.T) {
 	require.Equal(t, `{"messageId":"m","type":"page","userId":"u1","sentAt":"2026-11-23T09:00:00Z","receivedAt":"2026-11-23T09:00:00.123Z","source":"shop"}`, string(recs[0].Value)) //nolint:testifylint // the order of our members counts
 	recs = records(t, "page", `{"writeKey":"secret", "messageId":"m"}`)
 	require.Equal(t, `{"writeKey":"[removed]", "messageId":"m"}`, string(recs[0].Value)) //nolint:testifylint // the bytes count: the text is passed on as it came
-	require.Equal(t, segment.CodeNoIdentifier, recs[0].Reject.Code)
+	require.Equal(t, door.CodeNoIdentifier, recs[0].Reject.Code)
 }
 
 // A touchpoint without a type or in capitals is taken straight from Kafka as well.
@@ -103,36 +104,36 @@ func TestPrimaryIdentifierIsTheKey(t *testing.T) {
 func TestBadEventsSayWhyAndWhere(t *testing.T) {
 	const ok = `{"type":"page","messageId":"m","userId":"u"}`
 	for _, c := range []struct{ event, code, pointer string }{
-		{`7`, segment.CodeBadField, ""},
-		{`null`, segment.CodeBadField, ""},
-		{`{"type":"page"}`, segment.CodeNoIdentifier, ""},
-		{`{"type":"page","userId":"anonymous"}`, segment.CodeNoIdentifier, ""},
-		{`{"type":"page","externalIds":[]}`, segment.CodeNoIdentifier, ""},
-		{`{"type":"page","userId":{"a":1}}`, segment.CodeBadField, "/userId"},
-		{`{"type":"page","anonymousId":"a","userId":[]}`, segment.CodeBadField, "/userId"},
-		{`{"type":"page","externalIds":{"email":"x"}}`, segment.CodeBadField, "/externalIds"},
-		{`{"type":"page","externalIds":["x"]}`, segment.CodeBadField, "/externalIds"},
-		{`{"type":"page","externalIds":[{"id":{}}]}`, segment.CodeBadField, "/externalIds"},
-		{`{"userId":"u"}`, segment.CodeBadType, "/type"},
-		{`{"type":"page","userId":"u","actor":"robot"}`, segment.CodeBadActor, "/actor"},
-		{`{"type":"page","userId":"u","timestamp":"1066-10-14T09:00:00Z"}`, segment.CodeBadTime, "/timestamp"},
-		{`{"type":"page","userId":"u","timestamp":99999999999999}`, segment.CodeBadTime, "/timestamp"},
-		{`{"type":"buy","userId":"u"}`, segment.CodeBadType, "/type"},
-		{`{"type":5,"userId":"u"}`, segment.CodeBadType, "/type"},
-		{`{"type":"track","userId":"u"}`, segment.CodeNoEvent, "/event"},
-		{`{"type":"track","userId":"u","event":""}`, segment.CodeNoEvent, "/event"},
-		{`{"type":"track","userId":"u","event":{}}`, segment.CodeBadField, "/event"},
-		{`{"type":"page","userId":"u","properties":"x"}`, segment.CodeBadField, "/properties"},
-		{`{"type":"page","userId":"u","traits":[1]}`, segment.CodeBadField, "/traits"},
-		{`{"type":"page","userId":"u","context":true}`, segment.CodeBadField, "/context"},
-		{`{"type":"page","userId":"u","messageId":{}}`, segment.CodeBadField, "/messageId"},
-		{`{"type":"page","userId":"u","messageId":"` + strings.Repeat("ä", 101) + `"}`, segment.CodeBadMessageID, "/messageId"},
-		{`{"type":"page","userId":"u","timestamp":"yesterday"}`, segment.CodeBadTime, "/timestamp"},
-		{`{"type":"page","userId":"u","timestamp":true}`, segment.CodeBadTime, "/timestamp"},
-		{`{"type":"page","userId":"u","originalTimestamp":"2026-13-01T00:00:00Z"}`, segment.CodeBadTime, "/originalTimestamp"},
-		{`{"type":"page","userId":"u","a":[[[[[1]]]]]}`, segment.CodeTooDeep, ""},
-		{`{"type":"page","userId":"u","a":"` + strings.Repeat("x", 4096) + `"}`, segment.CodeTooLarge, ""},
-		{"{\"type\":\"page\",\"userId\":\"u\xff\"}", segment.CodeBadJSON, ""},
+		{`7`, door.CodeBadField, ""},
+		{`null`, door.CodeBadField, ""},
+		{`{"type":"page"}`, door.CodeNoIdentifier, ""},
+		{`{"type":"page","userId":"anonymous"}`, door.CodeNoIdentifier, ""},
+		{`{"type":"page","externalIds":[]}`, door.CodeNoIdentifier, ""},
+		{`{"type":"page","userId":{"a":1}}`, door.CodeBadField, "/userId"},
+		{`{"type":"page","anonymousId":"a","userId":[]}`, door.CodeBadField, "/userId"},
+		{`{"type":"page","externalIds":{"email":"x"}}`, door.CodeBadField, "/externalIds"},
+		{`{"type":"page","externalIds":["x"]}`, door.CodeBadField, "/externalIds"},
+		{`{"type":"page","externalIds":[{"id":{}}]}`, door.CodeBadField, "/externalIds"},
+		{`{"userId":"u"}`, door.CodeBadType, "/type"},
+		{`{"type":"page","userId":"u","actor":"robot"}`, door.CodeBadActor, "/actor"},
+		{`{"type":"page","userId":"u","timestamp":"1066-10-14T09:00:00Z"}`, door.CodeBadTime, "/timestamp"},
+		{`{"type":"page","userId":"u","timestamp":99999999999999}`, door.CodeBadTime, "/timestamp"},
+		{`{"type":"buy","userId":"u"}`, door.CodeBadType, "/type"},
+		{`{"type":5,"userId":"u"}`, door.CodeBadType, "/type"},
+		{`{"type":"track","userId":"u"}`, door.CodeNoEvent, "/event"},
+		{`{"type":"track","userId":"u","event":""}`, door.CodeNoEvent, "/event"},
+		{`{"type":"track","userId":"u","event":{}}`, door.CodeBadField, "/event"},
+		{`{"type":"page","userId":"u","properties":"x"}`, door.CodeBadField, "/properties"},
+		{`{"type":"page","userId":"u","traits":[1]}`, door.CodeBadField, "/traits"},
+		{`{"type":"page","userId":"u","context":true}`, door.CodeBadField, "/context"},
+		{`{"type":"page","userId":"u","messageId":{}}`, door.CodeBadField, "/messageId"},
+		{`{"type":"page","userId":"u","messageId":"` + strings.Repeat("ä", 101) + `"}`, door.CodeBadMessageID, "/messageId"},
+		{`{"type":"page","userId":"u","timestamp":"yesterday"}`, door.CodeBadTime, "/timestamp"},
+		{`{"type":"page","userId":"u","timestamp":true}`, door.CodeBadTime, "/timestamp"},
+		{`{"type":"page","userId":"u","originalTimestamp":"2026-13-01T00:00:00Z"}`, door.CodeBadTime, "/originalTimestamp"},
+		{`{"type":"page","userId":"u","a":[[[[[1]]]]]}`, door.CodeTooDeep, ""},
+		{`{"type":"page","userId":"u","a":"` + strings.Repeat("x", 4096) + `"}`, door.CodeTooLarge, ""},
+		{"{\"type\":\"page\",\"userId\":\"u\xff\"}", door.CodeBadJSON, ""},
 	} {
 		recs := records(t, "", `{"batch":[`+ok+`, `+c.event+` ,`+ok+`]}`)
 		require.Len(t, recs, 3, c.event)
@@ -149,22 +150,22 @@ func TestBadEventsSayWhyAndWhere(t *testing.T) {
 
 func TestBadBodiesSayWhere(t *testing.T) {
 	for _, c := range []struct{ call, body, code, pointer, message string }{
-		{"", ``, segment.CodeBadJSON, "", "unexpected end"},
-		{"", `[]`, segment.CodeBadJSON, "", "must be a JSON object"},
-		{"", `{}`, segment.CodeNoBatch, "/batch", "no list called batch"},
-		{"", `{"batch":{}}`, segment.CodeBadField, "/batch", "a list of events"},
-		{"", `{"batch":[],"batch":[]}`, segment.CodeBadJSON, "/batch", "two members"},
-		{"", `{"batch":[]} x`, segment.CodeBadJSON, "", "line 1, column 14"},
-		{"", `{"batch":[{"a":1},` + "\n" + `{"b":[1,}]}`, segment.CodeBadJSON, "/batch/1/b", "line 2, column 9"},
-		{"", `{"batch":[{"a":1},{"context":{"ip":}}]}`, segment.CodeBadJSON, "/batch/1/context", "at byte 35"},
-		{"", `{"batch":[` + strings.Repeat(`{},`, 10) + `{}]}`, segment.CodeTooManyEvents, "/batch", "10 events"},
-		{"", `{"context":7,"batch":[]}`, segment.CodeBadField, "/context", "an object"},
-		{"", `{"batch":[],"a/b~":tru}`, segment.CodeBadJSON, "/a~1b~0", "a value is needed"},
-		{"track", `{"userId":"u"`, segment.CodeBadJSON, "", "unexpected end"},
-		{"track", `{"userId":"u" "a":1}`, segment.CodeBadJSON, "", "at byte 14"},
+		{"", ``, door.CodeBadJSON, "", "unexpected end"},
+		{"", `[]`, door.CodeBadJSON, "", "must be a JSON object"},
+		{"", `{}`, door.CodeNoBatch, "/batch", "no list called batch"},
+		{"", `{"batch":{}}`, door.CodeBadField, "/batch", "a list of events"},
+		{"", `{"batch":[],"batch":[]}`, door.CodeBadJSON, "/batch", "two members"},
+		{"", `{"batch":[]} x`, door.CodeBadJSON, "", "line 1, column 14"},
+		{"", `{"batch":[{"a":1},` + "\n" + `{"b":[1,}]}`, door.CodeBadJSON, "/batch/1/b", "line 2, column 9"},
+		{"", `{"batch":[{"a":1},{"context":{"ip":}}]}`, door.CodeBadJSON, "/batch/1/context", "at byte 35"},
+		{"", `{"batch":[` + strings.Repeat(`{},`, 10) + `{}]}`, door.CodeTooManyEvents, "/batch", "10 events"},
+		{"", `{"context":7,"batch":[]}`, door.CodeBadField, "/context", "an object"},
+		{"", `{"batch":[],"a/b~":tru}`, door.CodeBadJSON, "/a~1b~0", "a value is needed"},
+		{"track", `{"userId":"u"`, door.CodeBadJSON, "", "unexpected end"},
+		{"track", `{"userId":"u" "a":1}`, door.CodeBadJSON, "", "at byte 14"},
 	} {
 		var q segment.Request
-		rej := q.Decode([]byte(c.body), c.call, limits())
+		rej := q.Decode(&door.Input{Body: []byte(c.body), Kind: c.call}, limits())
 		require.NotNil(t, rej, c.body)
 		require.Equal(t, c.code, rej.Code, c.body)
 		require.Equal(t, c.pointer, rej.Pointer, c.body)
@@ -197,7 +198,7 @@ func TestMintedMessageIDs(t *testing.T) {
 	const timed = `{"type":"page","userId":"u","timestamp":"2026-11-23T09:00:00.123Z"}`
 	const untimed = `{"type":"page","userId":"u"}`
 	const named = `{"type":"page","userId":"u","messageId":" undefined "}`
-	id := func(r segment.Record) string {
+	id := func(r door.Record) string {
 		var m struct{ MessageID string }
 		require.NoError(t, json.Unmarshal(r.Value, &m))
 		require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, m.MessageID)
@@ -214,7 +215,7 @@ func TestMintedMessageIDs(t *testing.T) {
 }
 
 func TestContextOfTheConnection(t *testing.T) {
-	meta := &segment.Meta{ReceivedAt: received(), Source: "s", IP: "198.51.100.0", UserAgent: `Mozilla/5.0 "x"`}
+	meta := &door.Meta{ReceivedAt: received(), Source: "s", IP: "198.51.100.0", UserAgent: `Mozilla/5.0 "x"`}
 	for _, c := range []struct{ in, want string }{
 		{``, `"context":{"ip":"198.51.100.0","userAgent":"Mozilla/5.0 \"x\""}`},
 		{`"context":null,`, `"context":{"ip":"198.51.100.0","userAgent":"Mozilla/5.0 \"x\""}`},
@@ -224,7 +225,7 @@ func TestContextOfTheConnection(t *testing.T) {
 		{`"context":{"ip":["192.0.2.9"]},`, `"context":{"ip":"198.51.100.0","userAgent":"Mozilla/5.0 \"x\""}`},
 	} {
 		var q segment.Request
-		require.Nil(t, q.Decode([]byte(`{"messageId":"m",`+c.in+`"userId":"u"}`), "page", limits()))
+		require.Nil(t, q.Decode(&door.Input{Body: []byte(`{"messageId":"m",`+c.in+`"userId":"u"}`), Kind: "page"}, limits()))
 		rec, _ := q.Append(0, meta, nil)
 		require.Nil(t, rec.Reject)
 		require.Contains(t, string(rec.Value), c.want+`}`, c.in)
@@ -234,8 +235,8 @@ func TestContextOfTheConnection(t *testing.T) {
 func TestBatchContextCountsForTheLimit(t *testing.T) {
 	shared := `{"context":{"a":"` + strings.Repeat("x", 4000) + `"},"batch":[{"type":"page","userId":"u","p":"` + strings.Repeat("y", 200) + `"}]}`
 	recs := records(t, "", shared)
-	require.Equal(t, segment.CodeTooLarge, recs[0].Reject.Code)
+	require.Equal(t, door.CodeTooLarge, recs[0].Reject.Code)
 	many := `{"batch":[],"context":{"k":1` + strings.Repeat(`,"k":1`, 256) + `}}`
 	var q segment.Request
-	require.Equal(t, segment.CodeTooLarge, q.Decode([]byte(many), "", limits()).Code)
+	require.Equal(t, door.CodeTooLarge, q.Decode(&door.Input{Body: []byte(many), Kind: ""}, limits()).Code)
 }

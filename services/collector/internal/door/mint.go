@@ -1,4 +1,4 @@
-package segment
+package door
 
 import (
 	"crypto/sha256"
@@ -8,18 +8,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// minter gives ids to events that have none. An event with a time gets one made
+// Minter gives ids to events that have none. An event with a time gets one made
 // of its bytes, so that a client which sends its batch again sends the same
 // event; how often the same bytes came before within the request counts too, so
 // that two equal events of one batch stay two. An event without a time cannot
 // be told from its repetition and gets a new id. Not for concurrent use.
-type minter struct {
+type Minter struct {
 	seen map[[sha256.Size]byte]uint32
 }
 
-// mint returns a UUID in the layout of version 7: its first bits are the time.
+// Mint returns a UUID in the layout of version 7: its first bits are the time.
 // at is zero where the event has none.
-func (m *minter) mint(source string, at time.Time, parts ...[]byte) uuid.UUID {
+func (m *Minter) Mint(source string, at time.Time, parts ...[]byte) uuid.UUID {
 	if at.IsZero() {
 		return uuid.Must(uuid.NewV7()) // fails only without a system random source
 	}
@@ -50,4 +50,4 @@ func (m *minter) mint(source string, at time.Time, parts ...[]byte) uuid.UUID {
 	return id
 }
 
-func (m *minter) reset() { clear(m.seen) }
+func (m *Minter) Reset() { clear(m.seen) }

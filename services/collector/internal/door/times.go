@@ -1,4 +1,4 @@
-package segment
+package door
 
 import (
 	"strconv"
@@ -17,62 +17,62 @@ const (
 	maxTime = 7_258_118_400_000
 )
 
-// stamp is a time that a client sent.
-type stamp struct {
-	at   time.Time
-	text []byte // JSON string, RFC 3339
-	set  bool   // false: null or empty
+// Stamp is a time that a client sent.
+type Stamp struct {
+	At   time.Time
+	Text []byte // JSON string, RFC 3339
+	Set  bool   // false: null or empty
 }
 
-// parseTime reads a client's time: RFC 3339 as it is; ISO 8601 with a blank
+// ParseTime reads a client's time: RFC 3339 as it is; ISO 8601 with a blank
 // for the T, an offset without colon or no offset (then UTC), and Unix numbers
 // in milliseconds or seconds are turned into it. ok is false for all else.
-func parseTime(raw []byte) (st stamp, ok bool) {
+func ParseTime(raw []byte) (st Stamp, ok bool) {
 	st, ok = readTime(raw)
-	if ms := st.at.UnixMilli(); st.set && (ms <= minTime || ms > maxTime) {
-		return stamp{}, false
+	if ms := st.At.UnixMilli(); st.Set && (ms <= minTime || ms > maxTime) {
+		return Stamp{}, false
 	}
 	return st, ok
 }
 
-func readTime(raw []byte) (st stamp, ok bool) {
+func readTime(raw []byte) (st Stamp, ok bool) {
 	switch c := raw[0]; {
 	case c == '"':
 		var buf [64]byte
 		return parseTimeText(raw, jsonscan.Unquote(raw, buf[:]))
 	case c == 'n':
-		return stamp{}, true
+		return Stamp{}, true
 	case '0' <= c && c <= '9':
 		n, err := strconv.ParseFloat(string(raw), 64)
 		if err != nil || n >= 1e14 {
-			return stamp{}, false
+			return Stamp{}, false
 		}
 		if n < millisAbove {
 			n *= 1000
 		}
-		return newStamp(time.UnixMilli(int64(n)).UTC()), true
+		return NewStamp(time.UnixMilli(int64(n)).UTC()), true
 	}
-	return stamp{}, false
+	return Stamp{}, false
 }
 
-func parseTimeText(raw, text []byte) (st stamp, ok bool) {
+func parseTimeText(raw, text []byte) (st Stamp, ok bool) {
 	if len(text) == 0 {
-		return stamp{}, true
+		return Stamp{}, true
 	}
 	var at time.Time
 	if at.UnmarshalText(text) == nil {
-		return stamp{at, raw, true}, true
+		return Stamp{at, raw, true}, true
 	}
 	for _, layout := range [...]string{
 		"2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05",
 	} {
 		if at, err := time.Parse(layout, string(text)); err == nil {
-			return newStamp(at), true
+			return NewStamp(at), true
 		}
 	}
-	return stamp{}, false
+	return Stamp{}, false
 }
 
-func newStamp(at time.Time) stamp {
-	return stamp{at, jsonscan.AppendQuoted(nil, at.Format(time.RFC3339Nano)), true}
+func NewStamp(at time.Time) Stamp {
+	return Stamp{at, jsonscan.AppendQuoted(nil, at.Format(time.RFC3339Nano)), true}
 }

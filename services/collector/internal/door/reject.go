@@ -1,7 +1,6 @@
-package segment
+package door
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/cairnhq/cairn/pkg/wire"
@@ -32,6 +31,9 @@ type Reject struct {
 	Pointer string // JSON pointer into the request's body, "" for the whole
 }
 
+// NewReject makes a reject; see the fields of Reject.
+func NewReject(code, message, pointer string) *Reject { return &Reject{code, message, pointer} }
+
 // String is the reject for people, with the place.
 func (r *Reject) String() string {
 	if r.Pointer == "" {
@@ -40,8 +42,8 @@ func (r *Reject) String() string {
 	return r.Pointer + ": " + r.Message
 }
 
-// at returns the reject with its pointer moved below a parent.
-func (r *Reject) at(parent string) *Reject {
+// Under returns the reject with its pointer moved below a parent.
+func (r *Reject) Under(parent string) *Reject {
 	if r == nil || parent == "" {
 		return r
 	}
@@ -50,15 +52,13 @@ func (r *Reject) at(parent string) *Reject {
 	return &moved
 }
 
-func badField(name, want string) *Reject {
-	return &Reject{CodeBadField, name + " must be " + want + ".", "/" + pointerToken(name)}
+func BadField(name, want string) *Reject {
+	return &Reject{CodeBadField, name + " must be " + want + ".", "/" + PointerToken(name)}
 }
 
-func itemPointer(i int) string { return "/batch/" + strconv.Itoa(i) }
-
-// pointerToken escapes a key for a JSON pointer (RFC 6901) and bounds it: it
+// PointerToken escapes a key for a JSON pointer (RFC 6901) and bounds it: it
 // comes from the client and goes into answers and logs.
-func pointerToken(key string) string {
+func PointerToken(key string) string {
 	if len(key) > 64 {
 		key = strings.ToValidUTF8(key[:64], "")
 	}
