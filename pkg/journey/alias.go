@@ -273,7 +273,7 @@ func (h *Home) Copy(c Copy) {
 	h.blur(c.Inexact)
 	for _, p := range c.Added {
 		p.Member = c.Member
-		p.own()
+		p.own(nil)
 		p.Rare = p.Rare.clone()
 		h.Profile.Add(p)
 	}

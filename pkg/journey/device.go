@@ -303,11 +303,11 @@ func (c *DeviceChanges) arm(armed, due int64) int64 {
 	return due
 }
 
-// Weight is about how much memory the decoded state takes, in rows.
+// Weight is about how much memory the decoded state takes, in bytes.
 func (d *Device) Weight() int {
-	n := 1 + len(d.sessions)
+	n := 500 + 900*len(d.sessions)
 	for _, c := range d.seen.chunks {
-		n += 1 + len(c.Hashes)/32
+		n += 60 + 8*cap(c.Hashes)
 	}
 	return n
 }

@@ -339,7 +339,7 @@ func TestBusyIdentifierIsBounded(t *testing.T) {
 	require.Empty(t, o.Links)
 	require.LessOrEqual(t, len(c.Named), m.UserLimit+2)
 	require.True(t, k.device.Oversized, "10,000 messages a day are more than are remembered")
-	require.LessOrEqual(t, k.device.Weight(), 2+MaxHashes/32+MaxHashes/chunkHashes)
+	require.LessOrEqual(t, k.device.Weight(), 2_000+20*MaxHashes)
 	require.True(t, k.device.Sessions()[0].Oversized)
 }
 

@@ -310,7 +310,7 @@ func TestLongProfileIsBounded(t *testing.T) {
 		p.Add(pt)
 		if i%1000 == 999 {
 			p.Refold(m, at(pt.Time))
-			require.LessOrEqual(t, p.Weight(), 2+1+MaxPoints+4*(MaxPoints/readingStep+1))
+			require.LessOrEqual(t, p.Weight(), 1200+900+PointWeight*MaxPoints+1500*(MaxPoints/readingStep+1))
 			require.LessOrEqual(t, len(p.frictions), MaxPoints+foldAway)
 			require.LessOrEqual(t, len(p.Journeys[0].Emitted), MaxPoints+1000)
 		}

@@ -1,38 +1,48 @@
 package journey
 
-import (
-	"encoding/binary"
-	"hash/fnv"
-	"strings"
-)
+import "strings"
 
 func cmpStrings(a, b string) int { return strings.Compare(a, b) }
 
-// digest hashes a row's fields, to see whether it differs from what was emitted.
-type digest struct{ buf []byte }
+// digest hashes a row's fields, to see whether it differs from what was emitted:
+// FNV-1a of 64 bits, as hash/fnv has it, without its allocations. Hashes are part
+// of the state: another function would emit everything once more.
+type digest uint64
+
+// Of FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/.
+const (
+	fnvOffset = 14695981039346656037
+	fnvPrime  = 1099511628211
+)
+
+func (d *digest) byte(b byte) { *d = (*d ^ digest(b)) * fnvPrime }
 
 func (d *digest) str(list ...string) {
 	for _, s := range list {
-		d.buf = binary.AppendUvarint(d.buf, uint64(len(s)))
-		d.buf = append(d.buf, s...)
+		d.uvarint(uint64(len(s)))
+		for i := range len(s) {
+			d.byte(s[i])
+		}
 	}
 }
 
 func (d *digest) num(list ...int64) {
 	for _, n := range list {
-		d.buf = binary.AppendVarint(d.buf, n)
+		d.uvarint(uint64(n<<1) ^ uint64(n>>63))
 	}
 }
 
-func (d *digest) sum() uint64 {
-	h := fnv.New64a()
-	h.Write(d.buf)
-	return h.Sum64()
+// uvarint takes in a number as encoding/binary writes it.
+func (d *digest) uvarint(n uint64) {
+	for ; n >= 0x80; n >>= 7 {
+		d.byte(byte(n) | 0x80)
+	}
+	d.byte(byte(n))
 }
 
 // hash covers what readers see, less revision, emission time and liveness.
 func (t *Transition) hash() uint64 {
-	var d digest
+	d := digest(fnvOffset)
 	d.str(t.From, t.To, t.Direction, t.Substage, t.TouchpointID, t.Identifier, t.SessionID, t.Channel,
 		t.CampaignSource, t.CampaignMedium, t.CampaignName, t.Model, t.Persona)
 	d.str(t.Skipped...)
@@ -43,12 +53,12 @@ func (t *Transition) hash() uint64 {
 	if t.Sentiment != nil {
 		d.num(1, int64(*t.Sentiment))
 	}
-	return d.sum()
+	return uint64(d)
 }
 
 // rowHash covers what readers see of a journey, less revision and liveness.
 func (j *Journey) rowHash() uint64 {
-	var d digest
+	d := digest(fnvOffset)
 	d.str(j.ID, j.Status(), j.Persona)
 	d.num(j.Start, j.End, int64(j.Touchpoints), int64(j.Business), int64(j.Sessions), j.RevenueMicros, int64(j.Fold.Stage),
 		int64(j.Fold.Substage), int64(j.Fold.Furthest), int64(j.Fold.Seq),
@@ -56,15 +66,15 @@ func (j *Journey) rowHash() uint64 {
 	if j.Approximate {
 		d.num(1)
 	}
-	return d.sum()
+	return uint64(d)
 }
 
 // hash covers what readers see, less revision, emission time and liveness.
 func (f *Friction) hash() uint64 {
-	var d digest
+	d := digest(fnvOffset)
 	d.str(f.JourneyID, f.Stage, f.Substage, f.SessionID, f.Channel, f.Persona)
 	d.num(f.AtMillis)
-	return d.sum()
+	return uint64(d)
 }
 
 // Published is the hash of the row as last emitted; it is part of the state.

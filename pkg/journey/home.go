@@ -54,6 +54,9 @@ type Home struct {
 
 // Add takes in a point of the home's own.
 func (h *Home) Add(p Point) {
+	if h.parked {
+		p.own(nil)
+	}
 	if h.Profile.Add(p) && h.parked {
 		h.added = append(h.added, p)
 	}
@@ -183,5 +186,5 @@ func (h *Home) removeLost(identifier string, known KnownMap) []Point {
 	return lost
 }
 
-// Weight is about how much memory the decoded state takes, in rows.
-func (h *Home) Weight() int { return h.Profile.Weight() + len(h.Maps) }
+// Weight is about how much memory the decoded state takes, in bytes.
+func (h *Home) Weight() int { return h.Profile.Weight() + 300*len(h.Maps) }

@@ -51,7 +51,8 @@ type Repeat struct {
 	Value    uint64 // hash of the value
 }
 
-// Point is the point of a touchpoint under the model. It shares no memory with t.
+// Point is the point of a touchpoint under the model. It shares memory with t
+// until it is added to a profile.
 func (m *Model) Point(t *Touchpoint) Point {
 	p := Point{
 		OrderKey: t.Key(), Matches: m.signals.match(t), Troubles: m.troubles.match(t),
@@ -68,19 +69,39 @@ func (m *Model) Point(t *Touchpoint) Point {
 		p.Intent = m.Intent.Points(t)
 	}
 	p.Rare = m.rare(t, &p)
-	p.own()
 	return p
 }
 
-// own gives the point memory of its own.
-func (p *Point) own() {
-	if p.Campaign == nil {
-		pack(&p.MessageID, &p.Identifier, &p.SessionID, &p.Channel, &p.Member)
-		return
+// own gives the point memory of its own, or that of a point beside it: most of
+// what a point says, its neighbours say too.
+func (p *Point) own(beside *Point) {
+	if beside == nil {
+		beside = &Point{}
 	}
-	c := *p.Campaign
-	pack(&p.MessageID, &p.Identifier, &p.SessionID, &p.Channel, &p.Member, &c.Source, &c.Medium, &c.Name)
-	p.Campaign = &c
+	fields := make([]*string, 0, 5)
+	for _, f := range [...]struct {
+		own    *string
+		shared string
+	}{
+		{&p.MessageID, ""}, {&p.Identifier, beside.Identifier}, {&p.SessionID, beside.SessionID},
+		{&p.Channel, beside.Channel}, {&p.Member, beside.Member},
+	} {
+		if *f.own == f.shared {
+			*f.own = f.shared
+		} else {
+			fields = append(fields, f.own)
+		}
+	}
+	pack(fields...)
+	switch {
+	case p.Campaign == nil:
+	case beside.Campaign != nil && *beside.Campaign == *p.Campaign:
+		p.Campaign = beside.Campaign
+	default:
+		c := *p.Campaign
+		pack(&c.Source, &c.Medium, &c.Name)
+		p.Campaign = &c
+	}
 }
 
 // rare reads traits and what repetitions compare. A repetition whose value is

@@ -1,8 +1,8 @@
 package journey
 
 import (
-	"cmp"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -96,7 +96,13 @@ type Profile struct {
 }
 
 // Restore adds stored points; they must be sorted by key before the first fold.
-func (p *Profile) Restore(points []Point) { p.points = append(p.points, points...) }
+func (p *Profile) Restore(points []Point) {
+	if p.points == nil {
+		p.points = slices.Clip(points)
+		return
+	}
+	p.points = append(p.points, points...)
+}
 
 // Points are the kept points by key. The caller must not change them.
 func (p *Profile) Points() []Point { return p.points }
@@ -106,18 +112,31 @@ func (p *Profile) Points() []Point { return p.points }
 // returned.
 func (p *Profile) Add(pt Point) bool {
 	if j := p.covered(pt); j != nil {
+		pt.own(nil)
 		j.Base.include(pt)
 		j.Approximate, p.restart = true, true
 		p.fresh = append(p.fresh, pt.OrderKey)
 		return true
 	}
-	i, found := slices.BinarySearchFunc(p.points, pt, comparePoints)
-	if found {
+	i := sort.Search(len(p.points), func(i int) bool { return comparePoints(&p.points[i], &pt) >= 0 })
+	if i < len(p.points) && comparePoints(&p.points[i], &pt) == 0 {
 		return false
 	}
+	pt.own(p.beside(i))
 	p.points = slices.Insert(p.points, i, pt)
 	p.fresh, p.moved = append(p.fresh, pt.OrderKey), append(p.moved, pt.Time)
 	return true
+}
+
+// beside is a point next to position i; nil: there is none.
+func (p *Profile) beside(i int) *Point {
+	switch {
+	case i > 0:
+		return &p.points[i-1]
+	case len(p.points) > 0:
+		return &p.points[0]
+	}
+	return nil
 }
 
 // drop takes points out and returns them.
@@ -139,10 +158,22 @@ func (p *Profile) drop(gone func(*Point) bool) []Point {
 }
 
 // Sort puts restored points in order.
-func (p *Profile) Sort() { slices.SortFunc(p.points, comparePoints) }
+func (p *Profile) Sort() {
+	slices.SortFunc(p.points, func(a, b Point) int { return comparePoints(&a, &b) })
+}
 
-func comparePoints(a, b Point) int {
-	return cmp.Or(a.Compare(b.OrderKey), strings.Compare(a.Member, b.Member))
+// comparePoints takes pointers: a point is large, and compared often.
+func comparePoints(a, b *Point) int {
+	if c := a.Compare(b.OrderKey); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Member, b.Member)
+}
+
+// PointsFrom is the number of the first of the points, sorted by key, at a time or
+// later.
+func PointsFrom(points []Point, at int64) int {
+	return sort.Search(len(points), func(i int) bool { return points[i].Time >= at })
 }
 
 // ProfileChanges is what a Refold changed.
@@ -442,28 +473,19 @@ func (p *Profile) nextStart(i int) int64 {
 
 // live reports whether the point of a key happened when it arrived.
 func (p *Profile) live(k OrderKey) bool {
-	i, found := slices.BinarySearchFunc(p.points, k, func(a Point, k OrderKey) int { return a.Compare(k) })
-	return found && p.points[i].Live
+	i := sort.Search(len(p.points), func(i int) bool { return p.points[i].Compare(k) >= 0 })
+	return i < len(p.points) && p.points[i].OrderKey == k && p.points[i].Live
 }
 
 // between are the points from start to end, both included, that belong to one
 // journey: the windows are further apart than the gap, and a business point
 // belongs to the latest journey started at or before it.
 func (p *Profile) between(start, end int64) []Point {
-	at := func(i int) func(Point, int64) int {
-		return func(pt Point, t int64) int {
-			if pt.Time < t {
-				return -1
-			}
-			return i
-		}
-	}
-	lo, _ := slices.BinarySearchFunc(p.points, start, at(1))
+	lo := PointsFrom(p.points, start)
 	if end == 1<<63-1 {
 		return p.points[lo:]
 	}
-	hi, _ := slices.BinarySearchFunc(p.points, end+1, at(1))
-	return p.points[lo:max(lo, hi)]
+	return p.points[lo:max(lo, PointsFrom(p.points, end+1))]
 }
 
 // Due is the earliest time at which something of the profile runs out or may be
@@ -498,5 +520,10 @@ func (p *Profile) Due(m *Model) int64 {
 	return due
 }
 
-// Weight is about how much memory the decoded state takes, in rows.
-func (p *Profile) Weight() int { return 2 + len(p.Journeys) + len(p.points) + 4*len(p.marks) }
+// Weight is about how much memory the decoded state takes, in bytes.
+func (p *Profile) Weight() int {
+	return 1200 + 900*len(p.Journeys) + PointWeight*len(p.points) + 1500*len(p.marks)
+}
+
+// PointWeight is about how much memory a point takes, in bytes.
+const PointWeight = 230

@@ -108,8 +108,13 @@ func (t *Touchpoint) Key() OrderKey { return OrderKey{t.Time, t.MessageID, t.Ide
 
 // Compare orders keys by time, then message, then identifier (semantics D1).
 func (k OrderKey) Compare(o OrderKey) int {
-	return cmp.Or(cmp.Compare(k.Time, o.Time), strings.Compare(k.MessageID, o.MessageID),
-		strings.Compare(k.Identifier, o.Identifier))
+	if c := cmp.Compare(k.Time, o.Time); c != 0 {
+		return c
+	}
+	if c := strings.Compare(k.MessageID, o.MessageID); c != 0 {
+		return c
+	}
+	return strings.Compare(k.Identifier, o.Identifier)
 }
 
 // UserProfile is the identifier kind:value of a user id.

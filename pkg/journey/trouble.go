@@ -51,6 +51,9 @@ type troubles struct {
 }
 
 func newTroubles(m *Model, list []Trouble) troubles {
+	if len(list) == 0 {
+		return troubles{} // most profiles never need more
+	}
 	t := troubles{list: make([]Trouble, len(m.Frictions))}
 	for i := range min(len(list), len(t.list)) {
 		t.list[i] = list[i].clone()
@@ -105,8 +108,11 @@ func (t *troubles) read(m *Model, p *Point, struck func() Struck) (out []strike,
 		n := bits.TrailingZeros64(set) / 2
 		starts, ends := set&(1<<(2*n)) != 0, set&(2<<(2*n)) != 0
 		set &^= 3 << (2 * n)
-		if n >= len(t.list) {
+		if n >= len(m.Frictions) {
 			break // no cairn wrote that
+		}
+		if t.list == nil {
+			t.list = make([]Trouble, len(m.Frictions))
 		}
 		rule, state := &m.Frictions[n], &t.list[n]
 		switch {

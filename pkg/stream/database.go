@@ -125,6 +125,12 @@ func databaseOptions(cache int64) *pebble.Options {
 	o.Levels[0].BlockSize = 4 << 10
 	o.Levels[0].IndexBlockSize = 64 << 10
 	o.Levels[0].FilterPolicy = bloom.FilterPolicy(10)
+	// The rows of a name share what Split returns, as versions of one row would. So
+	// most values would go into blocks apart from their keys, each with a buffer of
+	// 32 KiB until the table is written.
+	o.Experimental.SpanPolicyFunc = func([]byte) (pebble.SpanPolicy, []byte, error) {
+		return pebble.SpanPolicy{DisableValueSeparationBySuffix: true}, nil, nil
+	}
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	return o
 }

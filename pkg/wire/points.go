@@ -2,13 +2,23 @@ package wire
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
 )
 
 // EncodePoints is a row of points, sorted by key.
-func EncodePoints(list []journey.Point) []byte { return marshalRow(points(list)) }
+func EncodePoints(list []journey.Point) []byte {
+	if len(list) == 0 {
+		return marshalRow((*wirepb.PointsRow)(nil))
+	}
+	e := encoders.Get().(*pointsEncoder) //nolint:errcheck,forcetypeassert // nothing else is in it
+	defer encoders.Put(e)
+	defer e.reset()
+	return marshalRow(e.row(list))
+}
 
 // DecodePoints is the reverse of EncodePoints. The points alias b.
 func DecodePoints(b []byte) ([]journey.Point, error) {
@@ -40,9 +50,31 @@ func points(list []journey.Point) *wirepb.PointsRow {
 	if len(list) == 0 {
 		return nil
 	}
-	var known texts
-	out := &wirepb.PointsRow{Points: make([]*wirepb.PointRow, len(list))}
-	rows := make([]wirepb.PointRow, len(list))
+	var e pointsEncoder
+	return e.row(list)
+}
+
+// pointsEncoder is the memory of a row of points, to be used again.
+type pointsEncoder struct {
+	out   wirepb.PointsRow
+	rows  []wirepb.PointRow
+	known texts
+}
+
+//nolint:gochecknoglobals // a pool is shared by all, or it is none
+var encoders = sync.Pool{New: func() any { return &pointsEncoder{} }}
+
+// reset lets go of what the points hold.
+func (e *pointsEncoder) reset() {
+	clear(e.rows)
+	clear(e.known)
+}
+
+// row is the row of the points, valid until the encoder is used again.
+func (e *pointsEncoder) row(list []journey.Point) *wirepb.PointsRow {
+	e.rows = slices.Grow(e.rows[:0], len(list))[:len(list)]
+	out, rows, known := &e.out, e.rows, e.known[:0]
+	out.Points = out.Points[:0]
 	for i := range list {
 		p := &list[i]
 		rows[i] = wirepb.PointRow{
@@ -58,9 +90,9 @@ func points(list []journey.Point) *wirepb.PointsRow {
 		if p.Rare != nil {
 			rare(&rows[i], p.Rare)
 		}
-		out.Points[i] = &rows[i]
+		out.Points = append(out.Points, &rows[i])
 	}
-	out.Strings = known
+	e.known, out.Strings = known, known
 	return out
 }
 

@@ -1,15 +1,14 @@
 package sessionizer
 
-// cacheRows bounds a generation of decoded states, per partition, in rows of
-// about 200 bytes.
-const cacheRows = 40_000
+// cacheBytes bounds a generation of decoded states, per partition.
+const cacheBytes = 8 << 20
 
 // cache keeps decoded states between transactions. It has two generations: when
 // the young one is too heavy it becomes the old one, and what of the old one was
 // not asked for meanwhile is forgotten. So what is asked for often stays.
 type cache[V interface{ Weight() int }] struct {
 	young, old map[string]V
-	weight     int // of what is young, about
+	weight     int // of what is young, in bytes, about
 }
 
 func newCache[V interface{ Weight() int }]() cache[V] {
@@ -31,12 +30,12 @@ func (c *cache[V]) put(name string, v V) {
 	c.weight += v.Weight()
 }
 
-// grew notes that a state in the cache has become a row heavier.
-func (c *cache[V]) grew() { c.weight++ }
+// grew notes that a state in the cache has become so many bytes heavier.
+func (c *cache[V]) grew(n int) { c.weight += n }
 
 // committed bounds the cache. Nothing in it may be waiting to be written.
 func (c *cache[V]) committed() {
-	if c.weight > cacheRows {
+	if c.weight > cacheBytes {
 		c.old, c.young, c.weight = c.young, map[string]V{}, 0
 	}
 }

@@ -15,20 +15,20 @@ func (h heavy) Weight() int { return int(h) }
 // generations and one transaction; what is asked for all the time stays.
 func TestTheCacheIsBounded(t *testing.T) {
 	c := newCache[heavy]()
-	c.put("often", 10)
+	c.put("often", 2000)
 	for i := range 100_000 {
-		c.put(strconv.Itoa(i), 10)
+		c.put(strconv.Itoa(i), 2000)
 		if i%500 == 0 {
 			_, ok := c.get("often")
 			require.True(t, ok, "after %d others", i)
 			c.committed()
-			require.LessOrEqual(t, 10*(len(c.young)+len(c.old)), 2*cacheRows+3*5000)
+			require.LessOrEqual(t, 2000*(len(c.young)+len(c.old)), 2*cacheBytes+3*1_000_000)
 		}
 	}
 	_, ok := c.get("0")
 	require.False(t, ok)
-	for range 2 * cacheRows { // one that grows is weighed, too
-		c.grew()
+	for range 2 * cacheBytes / 100 { // one that grows is weighed, too
+		c.grew(100)
 	}
 	c.committed()
 	require.Empty(t, c.young)

@@ -41,7 +41,6 @@ type deviceTask struct {
 	timers  timers
 	open    openings
 	opened  int // sessions, since the last flush
-	marks   int
 	raw     wire.Raw
 	pb      wirepb.Touchpoint
 	out     arena
@@ -311,10 +310,11 @@ func (t *deviceTask) device(identifier string) (*deviceEntry, error) {
 	return d, nil
 }
 
+// hashBytes is what a message adds to a device: its hash.
+const hashBytes = 8
+
 func (t *deviceTask) mark(d *deviceEntry) {
-	if t.marks++; t.marks%32 == 0 { // so many messages are a row of hashes
-		t.devices.grew()
-	}
+	t.devices.grew(hashBytes)
 	if !d.dirty {
 		d.dirty = true
 		t.dirty = append(t.dirty, d)

@@ -31,6 +31,7 @@ type profileTask struct {
 	dirty    []*profileEntry // in the order of their first change
 	timers   timers
 	pb       wirepb.Touchpoint
+	tp       journey.Touchpoint // what pb says, used again
 	out      arena
 	tally    tally // of the open transaction
 }
@@ -138,14 +139,14 @@ func (t *profileTask) touchpoint(r *kgo.Record, out stream.Output) error {
 	if t.pb.Revision>>stream.EpochShift < uint64(t.o.floor) {
 		return nil // of an earlier epoch: this one makes its own
 	}
-	var tp journey.Touchpoint
-	wire.FromTouchpoint(&tp, &t.pb)
+	tp := &t.tp
+	wire.FromTouchpoint(tp, &t.pb)
 	p, err := t.profile(tp.Owner)
 	if err != nil {
 		return err
 	}
 	t.state.Observe(min(tp.Time, tp.Received, t.state.RecordTime()))
-	t.forward(p.Touchpoint(t.o.Model.Point(&tp), tp.MapEpoch), out)
+	t.forward(p.Touchpoint(t.o.Model.Point(tp), tp.MapEpoch), out)
 	t.mark(p)
 	t.tally.oldest = min(t.tally.oldest, tp.Received)
 	return nil
@@ -208,7 +209,7 @@ func (t *profileTask) profile(id string) (*profileEntry, error) {
 }
 
 func (t *profileTask) mark(p *profileEntry) {
-	t.profiles.grew()
+	t.profiles.grew(journey.PointWeight)
 	if !p.dirty {
 		p.dirty = true
 		t.dirty = append(t.dirty, p)
@@ -339,15 +340,7 @@ func (t *profileTask) writePoints(p *profileEntry, times []int64) {
 
 // pointsOf finds the points of one span.
 func pointsOf(points []journey.Point, span int64) (lo, hi int) {
-	before := func(p journey.Point, at int64) int {
-		if p.Time < at {
-			return -1
-		}
-		return 1
-	}
-	lo, _ = slices.BinarySearchFunc(points, span, before)
-	hi, _ = slices.BinarySearchFunc(points, span+pointSpan, before)
-	return lo, hi
+	return journey.PointsFrom(points, span), journey.PointsFrom(points, span+pointSpan)
 }
 
 // Committed implements stream.Task.
