@@ -27,6 +27,7 @@ type Config struct {
 	Sink            Sink          `yaml:"sink"`
 	Monitor         Monitor       `yaml:"monitor"`
 	Identity        Identity      `yaml:"identity"`
+	Enrich          Enrich        `yaml:"enrich"`
 
 	origins map[string]Origin
 }
@@ -108,6 +109,14 @@ type Monitor struct {
 // Identity settings.
 type Identity struct {
 	Secret string `yaml:"secret" help:"key of the HMAC that email addresses and phone numbers are stored as"`
+}
+
+// Enrich says what is added to the rules by which touchpoints are enriched.
+type Enrich struct {
+	ChannelGroups string   `yaml:"channel_groups" help:"file of channel groups that go before the built-in rules; empty: none"`
+	Referrers     string   `yaml:"referrers" help:"file of referrers, in the form of referer-parser, that go before the built-in ones; empty: none"`
+	Geo           string   `yaml:"geo" help:"MaxMind database of places (.mmdb); empty: touchpoints have no country"`
+	InternalHosts []string `yaml:"internal_hosts" help:"hosts whose links are no referrals, besides the page's own"`
 }
 
 // Defaults are the values of everything that nobody set. Addresses are on

@@ -1,6 +1,10 @@
 package enrich
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/cairnhq/cairn/pkg/journey"
+)
 
 // Classes of devices, as journey.Touchpoint.Device holds them.
 const (
@@ -14,8 +18,9 @@ const (
 
 // Device is the class of device that a user agent names, "" for an empty one.
 //
-// The rules are few on purpose: a database of user agents takes a millisecond of
-// CPU for each new one, and whoever sends events chooses how many there are.
+// The rules are few on purpose: the patterns that know every device take a
+// millisecond of CPU for each new user agent, and whoever sends events chooses how
+// many there are. Browsers are found by patterns, see browsers.
 func Device(userAgent string) string {
 	if userAgent == "" {
 		return ""
@@ -74,7 +79,8 @@ func robots() []string {
 		"reader", "planet", "universalfeedparser", "check_http", "apachebench", "netcraft", "scan",
 		"facebookcatalog", "whatsapp/", "embedly", "google-read-aloud", "googleother", "apis-google", "chatgpt-user",
 		"claude-user", "perplexity", "axios/", "node-fetch", "undici", "guzzlehttp", "aiohttp", "postmanruntime",
-		"zgrab", "nikto", "sqlmap", "uptime", "statuscake", "site24x7", "lighthouse", "puppeteer", "playwright", "prerender",
+		"selenium", "webdriver", "slimerjs", "jsdom", "httrack", "heritrix", "nutch", "htmlunit",
+		"got (http", "python/", "php/", "anthropic-ai", "cohere-ai", "zgrab", "nikto", "sqlmap", "uptime", "statuscake", "site24x7", "lighthouse", "puppeteer", "playwright", "prerender",
 	}
 }
 
@@ -98,25 +104,29 @@ func desktops() []string {
 
 // Bounds of the cache of user agents.
 const (
-	maxAgents   = 4096 // entries
-	maxAgentKey = 512  // bytes of one; longer ones are looked at again each time
+	maxAgents   = 4096 // entries, of two generations
+	maxAgentKey = 512  // bytes of one; of longer ones only the class is looked for, each time
 )
 
-// device is Device, remembered.
-func (e *Enricher) device(userAgent string) string {
-	if userAgent == "" || len(userAgent) > maxAgentKey {
-		return Device(userAgent)
+// agent is what a user agent says.
+type agent struct {
+	journey.Agent
+
+	class string
+}
+
+// agent is Device and the browser, remembered.
+func (e *Enricher) agent(userAgent string) *agent {
+	if len(userAgent) > maxAgentKey {
+		return &agent{class: Device(userAgent)}
 	}
-	if class, ok := e.agents[userAgent]; ok {
-		return class
+	if known, ok := e.agents.get(userAgent); ok {
+		return known
 	}
-	switch {
-	case e.agents == nil:
-		e.agents = map[string]string{}
-	case len(e.agents) >= maxAgents:
-		clear(e.agents)
+	a := &agent{class: Device(userAgent)}
+	if a.class != Robot { // what they call themselves is made up as they like
+		a.Agent = e.Rules.browsers.agent(userAgent)
 	}
-	class := Device(userAgent)
-	e.agents[strings.Clone(userAgent)] = class // the caller's text is part of a record
-	return class
+	e.agents.put(userAgent, a)
+	return a
 }

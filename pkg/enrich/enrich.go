@@ -1,10 +1,12 @@
-// Package enrich adds to a touchpoint what follows from it alone: the class of
-// device, robot and asset flags, the channel where none is given, and what
-// privacy takes away.
+// Package enrich adds to a touchpoint what follows from it alone: why the customer
+// came (campaign, click id, referrer, channel group), device, browser and place,
+// robot and asset flags, the channel where none is given, and what privacy takes
+// away.
 //
 // It runs in the device step, so that records written straight to Kafka get the
-// same as those of the collector. It does no I/O. The functions are safe for
-// concurrent use, an Enricher is not: each task has its own.
+// same as those of the collector. But for an operator's files, which Load reads, it
+// does no I/O. Functions and Rules are safe for concurrent use, an Enricher is not:
+// each task has its own.
 package enrich
 
 import (
@@ -12,30 +14,54 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
+	"strings"
 
 	"github.com/cairnhq/cairn/pkg/journey"
 )
 
 // Enricher holds what the rules need, and what it has seen lately. The zero
-// value hashes nothing. It is not safe for concurrent use.
+// value hashes nothing and has the built-in rules. It is not safe for concurrent use.
 type Enricher struct {
 	// Secret keys the HMAC-SHA256 under which emails and phone numbers are
-	// stored; empty: they are stored as they are. It must not change once the
-	// Enricher is used.
+	// stored; empty: they are stored as they are. Rules may be shared; nil: those
+	// of Builtin. Neither must change once the Enricher is used.
 	Secret []byte
+	Rules  *Rules
 
-	agents map[string]string // device class by user agent
-	mac    hash.Hash         // keyed with Secret; nil before the first use
+	agents cache[string, *agent]
+	hosts  cache[string, *host]
+	groups cache[reason, string]
+	places cache[string, *journey.Place]
+	mac    hash.Hash // keyed with Secret; nil before the first use
 	buf    []byte
 }
 
-// Apply enriches t in place. Applying it twice hashes twice: do it once.
+// prepare makes the zero value ready.
+func (e *Enricher) prepare() {
+	if e.Rules == nil {
+		e.Rules = Builtin()
+	}
+	e.agents.size, e.agents.own = maxAgents/2, strings.Clone
+	e.hosts.size, e.hosts.own = maxHosts/2, strings.Clone
+	e.groups.size, e.groups.own = maxReasons/2, reason.clone
+	e.places.size, e.places.own = maxPlaces/2, strings.Clone
+}
+
+// Apply enriches t in place. Applying it twice hashes twice: do it once. What it
+// adds follows from t, the secret and the rules alone.
 //
 // The user agent decides the class of device; where there is none, or it does
 // not tell, Device stays as the decoder found it in the SDK's context.
 func (e *Enricher) Apply(t *journey.Touchpoint) {
-	if class := e.device(t.UserAgent); class != "" && (class != Other || t.Device == "") {
-		t.Device = class
+	if e.agents.size == 0 {
+		e.prepare()
+	}
+	if t.UserAgent != "" {
+		a := e.agent(t.UserAgent)
+		if a.class != Other || t.Device == "" {
+			t.Device = a.class
+		}
+		t.Agent = a.Agent
 	}
 	if t.Device == Robot {
 		t.Flags |= journey.FlagBot
@@ -46,7 +72,11 @@ func (e *Enricher) Apply(t *journey.Touchpoint) {
 	if t.Channel == "" {
 		t.Channel = channel(t)
 	}
+	e.traffic(t)
 	t.IP = TruncateIP(t.IP)
+	if e.Rules.places != nil && t.IP != "" {
+		t.Place = *e.place(t.IP)
+	}
 	t.Identifier = e.hide(t.Identifier)
 	for i, id := range t.Others {
 		t.Others[i] = e.hide(id)

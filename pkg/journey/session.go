@@ -40,6 +40,7 @@ type Session struct {
 	Referrer        string
 	Campaign        Campaign
 	Landing, Exit   pageAt
+	Group           pageAt // first channel group, and the touchpoint it is of
 
 	RevenueMicros  int64
 	Pages          uint64       // pages and screens
@@ -80,7 +81,7 @@ func countEvent(list []EventCount, event int, n uint64) []EventCount {
 	return list
 }
 
-// pageAt is a page path and where in the order it was seen.
+// pageAt is a page path (or a channel group) and where in the order it was seen.
 type pageAt struct {
 	Path      string
 	Time      int64
@@ -123,8 +124,20 @@ func newSession(t *Touchpoint, m *Model) *Session {
 		s.Landing = pageAt{path, t.Time, s.FirstID}
 		s.Exit = s.Landing
 	}
+	if t.ChannelGroup != "" {
+		s.Group = pageAt{strings.Clone(t.ChannelGroup), t.Time, s.FirstID}
+	}
 	s.count(t, m)
 	return s
+}
+
+// ChannelGroup is why the customer came: what the first touchpoint says that says
+// anything.
+func (s *Session) ChannelGroup() string {
+	if s.Group.Path == "" {
+		return GroupDirect
+	}
+	return s.Group.Path
 }
 
 // pathOf is the page that a touchpoint happened on; "" for what a page loads.
@@ -166,6 +179,10 @@ func (s *Session) add(t *Touchpoint, m *Model) {
 		return
 	}
 	s.count(t, m)
+	if group := (pageAt{t.ChannelGroup, t.Time, t.MessageID}); group.Path != "" && (s.Group.Path == "" || group.before(s.Group)) {
+		pack(&group.Path, &group.MessageID)
+		s.Group = group
+	}
 	last := t.Time > s.End || t.Time == s.End && t.MessageID > s.LastID
 	page := pageAt{pathOf(t), t.Time, t.MessageID}
 	landing := page.Path != "" && (s.Landing.Path == "" || page.before(s.Landing))
@@ -213,6 +230,9 @@ func (s *Session) absorb(o *Session) {
 	}
 	if o.Exit.Path != "" && (s.Exit.Path == "" || s.Exit.before(o.Exit)) {
 		s.Exit = o.Exit
+	}
+	if o.Group.Path != "" && (s.Group.Path == "" || o.Group.before(s.Group)) {
+		s.Group = o.Group
 	}
 	s.Touchpoints += o.Touchpoints
 	s.Bots += o.Bots

@@ -52,8 +52,20 @@ type Touchpoint struct {
 	Actor   string // ActorCustomer or ActorBusiness
 	Source  string
 
-	Page      Page
-	Campaign  Campaign
+	Page       Page
+	Campaign   Campaign
+	CampaignID string // utm_id
+
+	// What enrichment adds. Texts that it does not take from the touchpoint are
+	// shared by many.
+	ChannelGroup  string // why the customer came (Organic Search, Paid Social, Store...); "": nothing says
+	ReferrerHost  string // in lower case, without www.
+	ReferrerClass string // search, social, video, shopping, email, chatbot, paid, internal, unknown; "" without referrer
+	ClickIDKind   string // parameter of the page's address: gclid, msclkid...; "": none
+	ClickID       string
+	Agent         Agent
+	Place         Place
+
 	UserAgent string
 	IP        string // truncated
 	Locale    string
@@ -88,6 +100,22 @@ type Page struct {
 type Campaign struct {
 	Source, Medium, Name, Term, Content string
 }
+
+// Agent is the browser and operating system that the user agent names; versions are
+// the first number alone.
+type Agent struct {
+	Browser, BrowserVersion, OS, OSVersion string
+}
+
+// Place is where the truncated address is: ISO 3166 code of the country, names in
+// English. Empty unless the operator gives a database.
+type Place struct {
+	Country, Region, City string
+}
+
+// GroupDirect is the channel group of a session that nothing says of where it came
+// from.
+const GroupDirect = "Direct"
 
 // Business reports whether the business acted, not the customer. Such a
 // touchpoint belongs to no session and never extends a journey.

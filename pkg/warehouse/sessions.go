@@ -22,6 +22,7 @@ type SessionBatch struct {
 	sentimentSum                                 *col[int64]
 	sentimentCount                               *col[uint64]
 	oversized                                    *col[bool]
+	channelGroup                                 *col[string]
 }
 
 // NewSessionBatch makes an empty batch.
@@ -55,6 +56,7 @@ func NewSessionBatch() *SessionBatch {
 	b.sentimentSum = column[int64](c, "sentiment_sum")
 	b.sentimentCount = column[uint64](c, "sentiment_count")
 	b.oversized = column[bool](c, "oversized")
+	b.channelGroup = column[string](c, "channel_group")
 	return b
 }
 
@@ -90,6 +92,7 @@ func (b *SessionBatch) Add(s *wirepb.Session) error {
 	b.sentimentSum.add(s.SentimentSum)
 	b.sentimentCount.add(s.SentimentCount)
 	b.oversized.add(s.Oversized)
+	b.channelGroup.add(s.ChannelGroup)
 	b.rows++
 	return nil
 }

@@ -80,6 +80,8 @@ type touchpointColumns struct {
 	revision                                                                    *col[uint64]
 	sentiment                                                                   *col[int16]
 	sentimentSource, device                                                     *col[string]
+	channelGroup, referrerHost, referrerClass, clickIDKind, clickID, campaignID *col[string]
+	browser, browserVersion, os, osVersion, country, region, city               *col[string]
 }
 
 func newTouchpointColumns(c *columns) touchpointColumns {
@@ -123,6 +125,19 @@ func newTouchpointColumns(c *columns) touchpointColumns {
 		sentiment:       column[int16](c, "sentiment"),
 		sentimentSource: column[string](c, "sentiment_source"),
 		device:          column[string](c, "device"),
+		channelGroup:    column[string](c, "channel_group"),
+		referrerHost:    column[string](c, "referrer_host"),
+		referrerClass:   column[string](c, "referrer_class"),
+		clickIDKind:     column[string](c, "click_id_kind"),
+		clickID:         column[string](c, "click_id"),
+		campaignID:      column[string](c, "campaign_id"),
+		browser:         column[string](c, "browser"),
+		browserVersion:  column[string](c, "browser_version"),
+		os:              column[string](c, "os"),
+		osVersion:       column[string](c, "os_version"),
+		country:         column[string](c, "country"),
+		region:          column[string](c, "region"),
+		city:            column[string](c, "city"),
 	}
 }
 
@@ -166,4 +181,17 @@ func (c *touchpointColumns) add(t *wirepb.Touchpoint) {
 	c.sentiment.add(int16(t.Sentiment)) // checkTouchpoint knows that it fits
 	c.sentimentSource.add(t.SentimentSource)
 	c.device.add(t.Device)
+	c.channelGroup.add(t.ChannelGroup)
+	c.referrerHost.add(t.ReferrerHost)
+	c.referrerClass.add(t.ReferrerClass)
+	c.clickIDKind.add(t.ClickIdKind)
+	c.clickID.add(t.ClickId)
+	c.campaignID.add(t.CampaignId)
+	c.browser.add(t.Browser)
+	c.browserVersion.add(t.BrowserVersion)
+	c.os.add(t.Os)
+	c.osVersion.add(t.OsVersion)
+	c.country.add(t.Country)
+	c.region.add(t.Region)
+	c.city.add(t.City)
 }

@@ -376,6 +376,8 @@ func refReadContextMembers(m *refMembers, t *journey.Touchpoint, rest *strings.B
 					t.Campaign.Term = s
 				case "content":
 					t.Campaign.Content = s
+				case "id":
+					t.CampaignID = s
 				}
 				return true
 			})

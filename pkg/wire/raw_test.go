@@ -26,7 +26,7 @@ func TestDecodeRawReadsEveryField(t *testing.T) {
 		"timestamp": "2026-05-17T09:59:00.5+00:00", "receivedAt": "2026-05-17T10:00:01Z", "channel": "Web", "source": "shop",
 		"context": {
 			"page": {"url": "https://shop.example/cart?x=1", "referrer": "https://search.example/", "title": "Cart"},
-			"campaign": {"source": "news", "medium": "email", "name": "may", "term": "t", "content": "c"},
+			"campaign": {"source": "news", "medium": "email", "name": "may", "term": "t", "content": "c", "id": 77},
 			"userAgent": "Mozilla", "ip": "203.0.113.9", "locale": "en-GB", "app": {"version": "1.2"}, "traits": {"plan": "pro"}
 		},
 		"properties": {"revenue": 49.95, "currency": "EUR", "note": "é\"x"}, "futureField": [1]}`)
@@ -36,8 +36,8 @@ func TestDecodeRawReadsEveryField(t *testing.T) {
 			MessageID: "m1", Identifier: "anonymous:a1", UserID: "42", Others: []string{"loyalty:L9", "email:ann@example.com"},
 			Type: "track", Event: "order_completed", Actor: "customer", Channel: "web", Source: "shop",
 			Time: arrival - 59_500, Received: arrival + 1000,
-			Page:      journey.Page{URL: "https://shop.example/cart?x=1", Path: "/cart", Title: "Cart", Referrer: "https://search.example/"},
-			Campaign:  journey.Campaign{Source: "news", Medium: "email", Name: "may", Term: "t", Content: "c"},
+			Page:     journey.Page{URL: "https://shop.example/cart?x=1", Path: "/cart", Title: "Cart", Referrer: "https://search.example/"},
+			Campaign: journey.Campaign{Source: "news", Medium: "email", Name: "may", Term: "t", Content: "c"}, CampaignID: "77",
 			UserAgent: "Mozilla", IP: "203.0.113.9", Locale: "en-GB", RevenueMicros: 49_950_000, Currency: "EUR",
 			Properties: `{"revenue": 49.95, "currency": "EUR", "note": "é\"x"}`, Traits: `{"plan": "pro"}`,
 			Context: `{"app":{"version": "1.2"},"other":{"futureField":[1]}}`, RawPartition: 2, RawOffset: 7,

@@ -52,6 +52,7 @@ const (
 	campaignNameSlot
 	campaignTermSlot
 	campaignContentSlot
+	campaignIDSlot
 	deviceTypeSlot
 	deviceModelSlot
 
@@ -208,6 +209,8 @@ func findCampaign(name string) slot {
 		return campaignTermSlot
 	case "content":
 		return campaignContentSlot
+	case "id":
+		return campaignIDSlot
 	}
 	return unknown
 }

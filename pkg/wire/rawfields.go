@@ -19,6 +19,7 @@ func readContext(d *document, t *journey.Touchpoint) {
 			Source: cut(d.get(campaignSourceSlot)), Medium: cut(d.get(campaignMediumSlot)), Name: cut(d.get(campaignNameSlot)),
 			Term: cut(d.get(campaignTermSlot)), Content: cut(d.get(campaignContentSlot)),
 		}
+		t.CampaignID = cut(d.get(campaignIDSlot))
 		t.UserAgent, t.IP, t.Locale = cut(d.get(userAgentSlot)), cut(d.get(ipSlot)), cut(d.get(localeSlot))
 		t.Device = deviceOf(d.get(deviceTypeSlot), d.get(deviceModelSlot))
 	}

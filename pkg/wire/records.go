@@ -28,6 +28,10 @@ func Touchpoint(r *wirepb.Touchpoint, t *journey.Touchpoint) {
 		Properties: t.Properties, Traits: t.Traits, Context: t.Context, PreviousId: t.PreviousID,
 		RawPartition: t.RawPartition, RawOffset: t.RawOffset, Revision: t.Revision, MapEpoch: t.MapEpoch,
 		Sentiment: t.Sentiment, SentimentSource: t.SentimentSource, Device: t.Device,
+		ChannelGroup: t.ChannelGroup, ReferrerHost: t.ReferrerHost, ReferrerClass: t.ReferrerClass,
+		ClickIdKind: t.ClickIDKind, ClickId: t.ClickID, CampaignId: t.CampaignID,
+		Browser: t.Agent.Browser, BrowserVersion: t.Agent.BrowserVersion, Os: t.Agent.OS, OsVersion: t.Agent.OSVersion,
+		Country: t.Place.Country, Region: t.Place.Region, City: t.Place.City,
 	}
 }
 
@@ -47,6 +51,10 @@ func FromTouchpoint(t *journey.Touchpoint, r *wirepb.Touchpoint) {
 		Properties: r.Properties, Traits: r.Traits, Context: r.Context, PreviousID: r.PreviousId,
 		RawPartition: r.RawPartition, RawOffset: r.RawOffset, Revision: r.Revision, MapEpoch: r.MapEpoch,
 		Sentiment: r.Sentiment, SentimentSource: r.SentimentSource, Device: r.Device,
+		ChannelGroup: r.ChannelGroup, ReferrerHost: r.ReferrerHost, ReferrerClass: r.ReferrerClass,
+		ClickIDKind: r.ClickIdKind, ClickID: r.ClickId, CampaignID: r.CampaignId,
+		Agent: journey.Agent{Browser: r.Browser, BrowserVersion: r.BrowserVersion, OS: r.Os, OSVersion: r.OsVersion},
+		Place: journey.Place{Country: r.Country, Region: r.Region, City: r.City},
 	}
 }
 
@@ -59,6 +67,7 @@ func Session(identifier string, m *journey.Model, s *journey.Session, revision u
 		CampaignSource: s.Campaign.Source, CampaignMedium: s.Campaign.Medium, CampaignName: s.Campaign.Name,
 		RevenueMicros: s.RevenueMicros, IsBot: s.IsBot(), Revision: revision, Live: s.Live,
 		Device: s.Device, Pages: s.Pages, SentimentSum: s.SentimentSum, SentimentCount: s.SentimentCount, Oversized: s.Oversized,
+		ChannelGroup: s.ChannelGroup(),
 	}
 	for _, e := range s.Events {
 		r.Events = append(r.Events, &wirepb.EventCount{Event: m.EventName(e.Event), Count: e.Count})

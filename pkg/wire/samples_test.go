@@ -94,6 +94,7 @@ func sampleSession() *journey.Session {
 	}
 	s.Landing.SetAt("/", noon, "m-1")
 	s.Exit.SetAt("/thanks", noon+90_000, "m-4")
+	s.Group.SetAt("Paid Search", noon+30_000, "m-2")
 	return s
 }
 
@@ -167,6 +168,9 @@ func sampleTouchpoint() *journey.Touchpoint {
 		Campaign:  journey.Campaign{Source: "search", Medium: "cpc", Name: "spring", Term: "boots", Content: "b"},
 		UserAgent: "Mozilla/5.0", IP: "203.0.113.0", Locale: "de-CH", RevenueMicros: 59_900_000, Currency: "CHF",
 		Properties: `{"total":59.9}`, Traits: `{"plan":"gold"}`, Context: `{"library":{"name":"js"}}`,
+		CampaignID: "77", ChannelGroup: "Paid Search", ReferrerHost: "search.example", ReferrerClass: "search", ClickIDKind: "gclid", ClickID: "Cj0K",
+		Agent:     journey.Agent{Browser: "Mobile Safari", BrowserVersion: "18", OS: "iOS", OSVersion: "18"},
+		Place:     journey.Place{Country: "CH", Region: "Zurich", City: "Zurich"},
 		Sentiment: -150, SentimentSource: "nps", Device: "mobile", SessionID: "5e551000000000000000000000000001", Owner: "user:42",
 		MapEpoch: 2, RawPartition: 5, RawOffset: 123_456, Revision: 1<<40 | 17,
 	}

@@ -116,6 +116,9 @@ func EncodeSession(s *journey.Session) []byte {
 	}
 	r.Landing, r.LandingMs, r.LandingId = s.Landing.At()
 	r.Exit, r.ExitMs, r.ExitId = s.Exit.At()
+	if r.Group, r.GroupMs, r.GroupId = s.Group.At(); r.GroupMs == s.Start && r.GroupId == s.FirstID {
+		r.GroupMs, r.GroupId = 0, "" // as mostly
+	}
 	return marshalRow(r)
 }
 
@@ -141,6 +144,10 @@ func DecodeSession(b []byte) (*journey.Session, error) {
 	}
 	s.Landing.SetAt(r.Landing, r.LandingMs, r.LandingId)
 	s.Exit.SetAt(r.Exit, r.ExitMs, r.ExitId)
+	if r.Group != "" && r.GroupId == "" {
+		r.GroupMs, r.GroupId = r.StartMs, r.FirstId
+	}
+	s.Group.SetAt(r.Group, r.GroupMs, r.GroupId)
 	return s, nil
 }
 

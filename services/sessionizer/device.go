@@ -57,7 +57,7 @@ func newDeviceTask(o *Options, met *metrics, partition int32, count int, state *
 	t := &deviceTask{
 		o: o, topics: newTopics(o.Namespace, state.Epoch()), partition: partition, count: count, state: state, met: met,
 		hash:     kgo.StickyKeyPartitioner(nil).ForTopic(""),
-		enricher: enrich.Enricher{Secret: o.Secret},
+		enricher: enrich.Enricher{Secret: o.Secret, Rules: o.Enrich},
 		devices:  newCache[*deviceEntry](), tally: newTally(),
 		quality: newQualityBook(partition, state, o.from),
 	}

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cairnhq/cairn/pkg/enrich"
 	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/stream"
 )
@@ -34,6 +35,8 @@ type Options struct {
 	Steps      []string // stream.GroupDevice, stream.GroupProfile; empty: both
 	Epoch      uint32   // rebuild epoch of state that is made anew, if no control record says another
 	Secret     []byte   // keys the hashes of emails and phone numbers; empty: not hashed
+
+	Enrich *enrich.Rules // by which touchpoints are enriched; nil: the built-in ones
 
 	StateDir   string // folder for the state, a cache of the changelogs; empty: in memory
 	StateCache int64  // bytes of memory for each step's state; 0: stream.DefaultStateCache
@@ -67,6 +70,9 @@ func New(_ context.Context, o Options) (*Sessionizer, error) {
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()
+	}
+	if o.Enrich == nil {
+		o.Enrich = enrich.Builtin()
 	}
 	s := &Sessionizer{o: o, met: newMetrics(o.Registerer), ready: map[string]*atomic.Pointer[stream.Step]{}}
 	for _, name := range o.Steps {

@@ -154,7 +154,28 @@ type Touchpoint struct {
 	// nps, csat, ces, stars, text or signal.
 	SentimentSource string `protobuf:"bytes,39,opt,name=sentiment_source,json=sentimentSource,proto3" json:"sentiment_source,omitempty"`
 	// desktop, mobile, tablet, tv, bot or other; empty without a user agent.
-	Device        string `protobuf:"bytes,40,opt,name=device,proto3" json:"device,omitempty"`
+	Device string `protobuf:"bytes,40,opt,name=device,proto3" json:"device,omitempty"`
+	// Why the customer came: a channel group as GA4 names them, or of an offline
+	// channel. Empty: nothing says.
+	ChannelGroup string `protobuf:"bytes,41,opt,name=channel_group,json=channelGroup,proto3" json:"channel_group,omitempty"`
+	// Host in lower case without www.; class as docs/enrichment.md lists them.
+	ReferrerHost  string `protobuf:"bytes,42,opt,name=referrer_host,json=referrerHost,proto3" json:"referrer_host,omitempty"`
+	ReferrerClass string `protobuf:"bytes,43,opt,name=referrer_class,json=referrerClass,proto3" json:"referrer_class,omitempty"`
+	// Parameter of the page's address (gclid, msclkid...) and its value.
+	ClickIdKind string `protobuf:"bytes,44,opt,name=click_id_kind,json=clickIdKind,proto3" json:"click_id_kind,omitempty"`
+	ClickId     string `protobuf:"bytes,45,opt,name=click_id,json=clickId,proto3" json:"click_id,omitempty"`
+	// utm_id.
+	CampaignId string `protobuf:"bytes,46,opt,name=campaign_id,json=campaignId,proto3" json:"campaign_id,omitempty"`
+	// By the user agent; versions are the first number alone.
+	Browser        string `protobuf:"bytes,47,opt,name=browser,proto3" json:"browser,omitempty"`
+	BrowserVersion string `protobuf:"bytes,48,opt,name=browser_version,json=browserVersion,proto3" json:"browser_version,omitempty"`
+	Os             string `protobuf:"bytes,49,opt,name=os,proto3" json:"os,omitempty"`
+	OsVersion      string `protobuf:"bytes,50,opt,name=os_version,json=osVersion,proto3" json:"os_version,omitempty"`
+	// Of the truncated address: ISO 3166 code, names in English. Empty unless the
+	// operator gives a database.
+	Country       string `protobuf:"bytes,51,opt,name=country,proto3" json:"country,omitempty"`
+	Region        string `protobuf:"bytes,52,opt,name=region,proto3" json:"region,omitempty"`
+	City          string `protobuf:"bytes,53,opt,name=city,proto3" json:"city,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -469,6 +490,97 @@ func (x *Touchpoint) GetDevice() string {
 	return ""
 }
 
+func (x *Touchpoint) GetChannelGroup() string {
+	if x != nil {
+		return x.ChannelGroup
+	}
+	return ""
+}
+
+func (x *Touchpoint) GetReferrerHost() string {
+	if x != nil {
+		return x.ReferrerHost
+	}
+	return ""
+}
+
+func (x *Touchpoint) GetReferrerClass() string {
+	if x != nil {
+		return x.ReferrerClass
+	}
+	return ""
+}
+
+func (x *Touchpoint) GetClickIdKind() string {
+	if x != nil {
+		return x.ClickIdKind
+	}
+	return ""
+}
+
+func (x *Touchpoint) GetClickId() string {
+	if x != nil {
+		return x.ClickId
+	}
+	return ""
+}
+
+func (x *Touchpoint) GetCampaignId() string {
+	if x != nil {
+		return x.CampaignId
+	}
+	return ""
+}
+
+func (x *Touchpoint) GetBrowser() string {
+	if x != nil {
+		return x.Browser
+	}
+	return ""
+}
+
+func (x *Touchpoint) GetBrowserVersion() string {
+	if x != nil {
+		return x.BrowserVersion
+	}
+	return ""
+}
+
+func (x *Touchpoint) GetOs() string {
+	if x != nil {
+		return x.Os
+	}
+	return ""
+}
+
+func (x *Touchpoint) GetOsVersion() string {
+	if x != nil {
+		return x.OsVersion
+	}
+	return ""
+}
+
+func (x *Touchpoint) GetCountry() string {
+	if x != nil {
+		return x.Country
+	}
+	return ""
+}
+
+func (x *Touchpoint) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *Touchpoint) GetCity() string {
+	if x != nil {
+		return x.City
+	}
+	return ""
+}
+
 // Session is the newest state of one session. Topic sessions, key = session_id.
 type Session struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -506,7 +618,9 @@ type Session struct {
 	SentimentSum   int64  `protobuf:"zigzag64,25,opt,name=sentiment_sum,json=sentimentSum,proto3" json:"sentiment_sum,omitempty"`
 	SentimentCount uint64 `protobuf:"varint,26,opt,name=sentiment_count,json=sentimentCount,proto3" json:"sentiment_count,omitempty"`
 	// Beyond a bound on remembered messages: copies may have been counted.
-	Oversized     bool `protobuf:"varint,27,opt,name=oversized,proto3" json:"oversized,omitempty"`
+	Oversized bool `protobuf:"varint,27,opt,name=oversized,proto3" json:"oversized,omitempty"`
+	// Of the first touchpoint that has one; Direct if none has.
+	ChannelGroup  string `protobuf:"bytes,28,opt,name=channel_group,json=channelGroup,proto3" json:"channel_group,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -728,6 +842,13 @@ func (x *Session) GetOversized() bool {
 		return x.Oversized
 	}
 	return false
+}
+
+func (x *Session) GetChannelGroup() string {
+	if x != nil {
+		return x.ChannelGroup
+	}
+	return ""
 }
 
 type EventCount struct {
@@ -1349,7 +1470,7 @@ var File_cairn_v1_records_proto protoreflect.FileDescriptor
 
 const file_cairn_v1_records_proto_rawDesc = "" +
 	"\n" +
-	"\x16cairn/v1/records.proto\x12\bcairn.v1\"\xbe\t\n" +
+	"\x16cairn/v1/records.proto\x12\bcairn.v1\"\xc7\f\n" +
 	"\n" +
 	"Touchpoint\x12\x1d\n" +
 	"\n" +
@@ -1404,7 +1525,22 @@ const file_cairn_v1_records_proto_rawDesc = "" +
 	"\tmap_epoch\x18% \x01(\x04R\bmapEpoch\x12\x1c\n" +
 	"\tsentiment\x18& \x01(\x11R\tsentiment\x12)\n" +
 	"\x10sentiment_source\x18' \x01(\tR\x0fsentimentSource\x12\x16\n" +
-	"\x06device\x18( \x01(\tR\x06device\"\xd8\x06\n" +
+	"\x06device\x18( \x01(\tR\x06device\x12#\n" +
+	"\rchannel_group\x18) \x01(\tR\fchannelGroup\x12#\n" +
+	"\rreferrer_host\x18* \x01(\tR\freferrerHost\x12%\n" +
+	"\x0ereferrer_class\x18+ \x01(\tR\rreferrerClass\x12\"\n" +
+	"\rclick_id_kind\x18, \x01(\tR\vclickIdKind\x12\x19\n" +
+	"\bclick_id\x18- \x01(\tR\aclickId\x12\x1f\n" +
+	"\vcampaign_id\x18. \x01(\tR\n" +
+	"campaignId\x12\x18\n" +
+	"\abrowser\x18/ \x01(\tR\abrowser\x12'\n" +
+	"\x0fbrowser_version\x180 \x01(\tR\x0ebrowserVersion\x12\x0e\n" +
+	"\x02os\x181 \x01(\tR\x02os\x12\x1d\n" +
+	"\n" +
+	"os_version\x182 \x01(\tR\tosVersion\x12\x18\n" +
+	"\acountry\x183 \x01(\tR\acountry\x12\x16\n" +
+	"\x06region\x184 \x01(\tR\x06region\x12\x12\n" +
+	"\x04city\x185 \x01(\tR\x04city\"\xfd\x06\n" +
 	"\aSession\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x1e\n" +
@@ -1438,7 +1574,8 @@ const file_cairn_v1_records_proto_rawDesc = "" +
 	"\x06events\x18\x18 \x03(\v2\x14.cairn.v1.EventCountR\x06events\x12#\n" +
 	"\rsentiment_sum\x18\x19 \x01(\x12R\fsentimentSum\x12'\n" +
 	"\x0fsentiment_count\x18\x1a \x01(\x04R\x0esentimentCount\x12\x1c\n" +
-	"\toversized\x18\x1b \x01(\bR\toversized\"8\n" +
+	"\toversized\x18\x1b \x01(\bR\toversized\x12#\n" +
+	"\rchannel_group\x18\x1c \x01(\tR\fchannelGroup\"8\n" +
 	"\n" +
 	"EventCount\x12\x14\n" +
 	"\x05event\x18\x01 \x01(\tR\x05event\x12\x14\n" +

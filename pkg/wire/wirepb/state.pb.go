@@ -361,8 +361,12 @@ type SessionRow struct {
 	Oversized      bool     `protobuf:"varint,29,opt,name=oversized,proto3" json:"oversized,omitempty"`
 	TouchedMs      int64    `protobuf:"varint,30,opt,name=touched_ms,json=touchedMs,proto3" json:"touched_ms,omitempty"`
 	TimerMs        int64    `protobuf:"varint,31,opt,name=timer_ms,json=timerMs,proto3" json:"timer_ms,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Channel group, and the touchpoint it is of; without an id it is the first one's.
+	Group         string `protobuf:"bytes,32,opt,name=group,proto3" json:"group,omitempty"`
+	GroupMs       int64  `protobuf:"varint,33,opt,name=group_ms,json=groupMs,proto3" json:"group_ms,omitempty"`
+	GroupId       string `protobuf:"bytes,34,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SessionRow) Reset() {
@@ -610,6 +614,27 @@ func (x *SessionRow) GetTimerMs() int64 {
 		return x.TimerMs
 	}
 	return 0
+}
+
+func (x *SessionRow) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *SessionRow) GetGroupMs() int64 {
+	if x != nil {
+		return x.GroupMs
+	}
+	return 0
+}
+
+func (x *SessionRow) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
 }
 
 // PointRow is what a profile keeps of one touchpoint. Strings that many points
@@ -2865,7 +2890,7 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\x06medium\x18\x02 \x01(\tR\x06medium\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x12\n" +
 	"\x04term\x18\x04 \x01(\tR\x04term\x12\x18\n" +
-	"\acontent\x18\x05 \x01(\tR\acontent\"\x85\a\n" +
+	"\acontent\x18\x05 \x01(\tR\acontent\"\xd1\a\n" +
 	"\n" +
 	"SessionRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
@@ -2902,7 +2927,10 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\toversized\x18\x1d \x01(\bR\toversized\x12\x1d\n" +
 	"\n" +
 	"touched_ms\x18\x1e \x01(\x03R\ttouchedMs\x12\x19\n" +
-	"\btimer_ms\x18\x1f \x01(\x03R\atimerMs\"\x8c\x05\n" +
+	"\btimer_ms\x18\x1f \x01(\x03R\atimerMs\x12\x14\n" +
+	"\x05group\x18  \x01(\tR\x05group\x12\x19\n" +
+	"\bgroup_ms\x18! \x01(\x03R\agroupMs\x12\x19\n" +
+	"\bgroup_id\x18\" \x01(\tR\agroupId\"\x8c\x05\n" +
 	"\bPointRow\x12\x17\n" +
 	"\atime_ms\x18\x01 \x01(\x12R\x06timeMs\x12\x1d\n" +
 	"\n" +

@@ -32,6 +32,7 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_sessions
     sentiment_count  UInt64 COMMENT 'Scores that sentiment is the mean of',
     persona          LowCardinality(String) COMMENT 'Of the profile''s latest journey begun at or before the session''s end, empty if none',
     oversized        Bool COMMENT 'Beyond a bound: copies may have been counted',
+    channel_group    LowCardinality(String) COMMENT 'Why the customer came, a channel group: of the first touchpoint that says, else Direct; empty for sessions written before it was known',
     epoch            UInt32 COMMENT 'Rebuild that made the row, 0: none'
 )
 AS
@@ -64,6 +65,7 @@ SELECT
     s.sentiment_count AS sentiment_count,
     j.persona AS persona,
     s.oversized AS oversized,
+    s.channel_group AS channel_group,
     toUInt32(bitShiftRight(s.revision, 40)) AS epoch
 FROM
 (

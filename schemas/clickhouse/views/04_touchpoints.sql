@@ -45,6 +45,19 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_touchpoints
     sentiment         Nullable(Decimal(3, 2)) COMMENT 'Score, -2 to 2; null without evidence',
     sentiment_source  LowCardinality(String) COMMENT 'nps, csat, ces, stars, text or signal; empty: no evidence',
     device            LowCardinality(String) COMMENT 'desktop, mobile, tablet, tv, bot or other; empty without a user agent',
+    channel_group     LowCardinality(String) COMMENT 'Why the customer came, a channel group: Organic Search, Paid Social, Email, Store...; empty: nothing says',
+    referrer_host     LowCardinality(String) COMMENT 'Host of the referrer, without www.',
+    referrer_class    LowCardinality(String) COMMENT 'search, social, video, shopping, email, chatbot, paid, internal or unknown; empty without a referrer',
+    click_id_kind     LowCardinality(String) COMMENT 'Parameter of the page''s address: gclid, msclkid, fbclid...; empty: none',
+    click_id          String COMMENT 'Its value',
+    campaign_id       LowCardinality(String) COMMENT 'utm_id',
+    browser           LowCardinality(String) COMMENT 'By the user agent, empty if it names none',
+    browser_version   LowCardinality(String) COMMENT 'First number of the version',
+    os                LowCardinality(String) COMMENT 'Operating system by the user agent, empty if it names none',
+    os_version        LowCardinality(String) COMMENT 'First number of the version',
+    country           LowCardinality(String) COMMENT 'ISO 3166 code by the truncated address; empty without a database of places',
+    region            LowCardinality(String) COMMENT 'Likewise, in English',
+    city              LowCardinality(String) COMMENT 'Likewise, in English',
     epoch             UInt32 COMMENT 'Rebuild that made the row, 0: none'
 )
 AS
@@ -88,6 +101,19 @@ SELECT
     if(t.sentiment_source = '', NULL, CAST(toDecimal32(t.sentiment, 2) / 100 AS Decimal(3, 2))) AS sentiment,
     t.sentiment_source AS sentiment_source,
     t.device AS device,
+    t.channel_group AS channel_group,
+    t.referrer_host AS referrer_host,
+    t.referrer_class AS referrer_class,
+    t.click_id_kind AS click_id_kind,
+    t.click_id AS click_id,
+    t.campaign_id AS campaign_id,
+    t.browser AS browser,
+    t.browser_version AS browser_version,
+    t.os AS os,
+    t.os_version AS os_version,
+    t.country AS country,
+    t.region AS region,
+    t.city AS city,
     toUInt32(bitShiftRight(t.revision, 40)) AS epoch
 FROM
 (

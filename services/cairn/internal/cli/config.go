@@ -20,9 +20,9 @@ func newConfig(sh *shell) *cobra.Command {
 
 func newConfigCheck(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "check", Short: "Check the configuration and the journey model file", Args: exactly(0, ""),
-		Long: `Check reads the configuration as a service would, and the journey model file it names,
-and prints every mistake with its place. Exit code 1 if there is any.`,
+		Use: "check", Short: "Check the configuration, the journey model and the files of enrichment", Args: exactly(0, ""),
+		Long: `Check reads the configuration as a service would, the journey model file it names, and the
+files of enrichment, and prints every mistake with its place. Exit code 1 if there is any.`,
 		Example: "  cairn config check --config cairn.yaml --model journey.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, hint := range app.UnknownEnv(os.Environ()) {
@@ -34,6 +34,13 @@ and prints every mistake with its place. Exit code 1 if there is any.`,
 			}
 			m, err := loadModel(cfg.Model)
 			if err != nil {
+				return err
+			}
+			rules, err := loadRules(cfg)
+			if err != nil {
+				return err
+			}
+			if err := rules.Close(); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(sh.Out, "the configuration is fine; journey model %s, %d stages, %d frictions, %d personas\n",

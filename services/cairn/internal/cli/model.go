@@ -6,6 +6,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/cairnhq/cairn/pkg/app"
+	"github.com/cairnhq/cairn/pkg/enrich"
 	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/model"
 )
@@ -23,6 +25,12 @@ func loadModel(path string, opts ...model.Option) (*journey.Model, error) {
 		return nil, fmt.Errorf("read the journey model: %w", err)
 	}
 	return model.Load(text, path, opts...)
+}
+
+// loadRules reads the files that the configuration adds to the rules of enrichment.
+func loadRules(cfg *app.Config) (*enrich.Rules, error) {
+	e := cfg.Enrich
+	return enrich.Load(enrich.Files{ChannelGroups: e.ChannelGroups, Referrers: e.Referrers, Geo: e.Geo, InternalHosts: e.InternalHosts})
 }
 
 // loadModel is the model with conditions that fail at run time logged.

@@ -172,8 +172,12 @@ func runSteps(ctx context.Context, cfg *app.Config, m *journey.Model, log *zap.L
 	if err != nil {
 		return err
 	}
+	rules, err := loadRules(cfg)
+	if err != nil {
+		return err
+	}
 	s, err := sessionizer.New(ctx, sessionizer.Options{
-		Namespace: cfg.Namespace, Cluster: cfg.Kafka.Cluster, Model: m, InstanceID: id, Secret: []byte(cfg.Identity.Secret),
+		Namespace: cfg.Namespace, Cluster: cfg.Kafka.Cluster, Model: m, InstanceID: id, Secret: []byte(cfg.Identity.Secret), Enrich: rules,
 		StateDir: filepath.Join(cfg.Data, "state"), StateCache: int64(cfg.Sessionizer.StateCache),
 		CommitInterval: cfg.Sessionizer.CommitInterval, MaxRestarts: stepRestarts, Log: log,
 	})

@@ -60,12 +60,19 @@ func (p *process) serveSessionizer(ctx context.Context) (release func(), err err
 		lock.Unlock()
 		return nil, err
 	}
-	p.addSessionizer(sessionizer.Options{Model: model, InstanceID: id})
+	if err := p.addSessionizer(sessionizer.Options{Model: model, InstanceID: id}); err != nil {
+		lock.Unlock()
+		return nil, err
+	}
 	return lock.Unlock, nil
 }
 
 // addSessionizer adds a sessionizer; what the configuration says is filled in.
-func (p *process) addSessionizer(o sessionizer.Options) {
+func (p *process) addSessionizer(o sessionizer.Options) error {
+	var err error
+	if o.Enrich, err = loadRules(p.cfg); err != nil {
+		return err
+	}
 	o.Namespace, o.Cluster, o.Steps = p.cfg.Namespace, p.cfg.Kafka.Cluster, p.cfg.Sessionizer.Steps
 	o.Secret, o.CommitInterval = []byte(p.cfg.Identity.Secret), p.cfg.Sessionizer.CommitInterval
 	o.StateDir, o.StateCache = filepath.Join(p.cfg.Data, "state"), int64(p.cfg.Sessionizer.StateCache)
@@ -73,4 +80,5 @@ func (p *process) addSessionizer(o sessionizer.Options) {
 	p.serve("sessionizer", []dependency{needsKafka(p.cfg, true)}, func(ctx context.Context) (service, error) {
 		return sessionizer.New(ctx, o)
 	})
+	return nil
 }

@@ -95,9 +95,11 @@ func (u *upped) run(ctx context.Context, ready func(*banner) error) error {
 	u.p.serveMonitor()
 	u.p.addConsole(u.console)
 	u.p.serveSink()
-	u.p.addSessionizer(sessionizer.Options{
+	if err := u.p.addSessionizer(sessionizer.Options{
 		Model: u.model, InstanceID: u.machine.InstanceID, Epoch: u.machine.Epoch, MaxRestarts: stepRestarts,
-	})
+	}); err != nil {
+		return err
+	}
 	u.p.addCollector(u.collector)
 	u.p.group.Add("up", func(ctx context.Context) error { return u.greet(ctx, ready) })
 	return u.p.run(ctx)
