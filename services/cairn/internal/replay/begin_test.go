@@ -87,7 +87,7 @@ func (h *house) end(topic string) (n int64) {
 // What retention has deleted cannot be rebuilt: it stays, and a time before it is
 // refused with the earliest that is possible.
 func TestFromNoEarlierThanTheTopicHolds(t *testing.T) {
-	h := newHouse(t)
+	h := oldHouse(t)
 	b := compile(t, modelB)
 	h.visits("v", 30, 2)
 	h.visits("v", 30, 9)

@@ -50,7 +50,7 @@ func compile(t *testing.T, text string) *journey.Model {
 	return m
 }
 
-// house is a namespace on a kfake and, where a test reads rows, a ClickHouse.
+// house is a namespace on a Kafka and a ClickHouse.
 type house struct {
 	t       *testing.T
 	cluster stream.Cluster
@@ -58,17 +58,34 @@ type house struct {
 	cl      *kgo.Client
 	dsn     string
 	conn    driver.Conn
+	topics  stream.TopicOptions
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
+	kafka := testbed.Kafka(t)
+	return furnish(t, kafka.Cluster, false)
+}
+
+// oldHouse is one on a kfake, whose records keep the times that the test gives
+// them: a real broker stamps them with their arrival.
+func oldHouse(t *testing.T) *house {
+	t.Helper()
+	return furnish(t, testbed.Fake(t), true)
+}
+
+func furnish(t *testing.T, cluster stream.Cluster, embedded bool) *house {
+	t.Helper()
 	env := testbed.ClickHouse(t)
-	h := &house{t: t, cluster: testbed.Fake(t), ns: env.Namespace, dsn: env.DSN}
+	h := &house{
+		t: t, cluster: cluster, ns: env.Namespace, dsn: env.DSN,
+		topics: stream.TopicOptions{Partitions: 3, Replication: 1, Embedded: embedded},
+	}
 	var err error
 	h.cl, err = stream.NewClient(h.cluster, "test", nil, nil)
 	require.NoError(t, err)
 	t.Cleanup(h.cl.Close)
-	require.NoError(t, stream.EnsureTopics(t.Context(), h.cl, h.ns, stream.TopicOptions{Partitions: 3, Replication: 1, Embedded: true}))
+	require.NoError(t, stream.EnsureTopics(t.Context(), h.cl, h.ns, h.topics))
 	h.conn, err = warehouse.Open(t.Context(), h.dsn)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = h.conn.Close() })
@@ -119,7 +136,7 @@ func (h *house) settle() {
 
 func (h *house) plan(m *journey.Model, from replay.From) (*replay.Replay, error) {
 	return replay.Plan(h.t.Context(), h.cl, h.conn, replay.Options{
-		Namespace: h.ns, Model: m, From: from, Topics: stream.TopicOptions{Partitions: 3, Replication: 1, Embedded: true},
+		Namespace: h.ns, Model: m, From: from, Topics: h.topics,
 	})
 }
 
@@ -304,7 +321,7 @@ func TestReadersSeeNoGap(t *testing.T) {
 
 // A replay from a time leaves what ended before as the former model made it.
 func TestFromATimeInTheMiddle(t *testing.T) {
-	h := newHouse(t)
+	h := oldHouse(t)
 	a, b := compile(t, modelA), compile(t, modelB)
 	require.NoError(t, warehouse.PutModel(t.Context(), h.conn, h.ns, a))
 	h.sink()
