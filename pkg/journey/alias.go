@@ -57,6 +57,11 @@ type Union struct {
 	Inexact bool
 }
 
+// known reports whether anything is known of aliases.
+func (u *Union) known() bool {
+	return len(u.Edges) > 0 || u.Frozen || u.Canonical != "" || u.Version != 0 || len(u.Copies) > 0 || u.Inexact
+}
+
 // Join tells a home of aliases, or that the component is frozen.
 type Join struct {
 	To     string

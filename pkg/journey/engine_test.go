@@ -30,6 +30,8 @@ type engine struct {
 	record      int64 // arrival of the newest touchpoint
 	evict       bool  // let rows be dropped when their time has come
 	dropped     int   // rows
+	tails       int   // homes that were read from their tail alone
+	completed   int   // of which points were needed after all
 	rows        map[string]*stored
 	sessions    map[string]journeytest.Session      // by id, as emitted
 	frictions   map[string]friction                 // by id, as emitted
@@ -55,6 +57,7 @@ type stored struct {
 	union    []byte
 	past     []byte
 	fricts   []byte
+	tail     []byte
 }
 
 // friction is a row with the journey that it names.
@@ -117,8 +120,27 @@ func (e *engine) device(id string) *journey.Device {
 	return d
 }
 
+// home is a home with all its points.
 func (e *engine) home(id string) *journey.Home {
+	p := e.homeFor(id, -1<<63)
+	e.complete(p)
+	return p
+}
+
+func (e *engine) complete(p *journey.Home) {
+	if p.TailOnly() {
+		e.completed++
+		p.Complete(must(wire.DecodePoints(e.row("p" + p.ID).points)))
+	}
+}
+
+// homeFor is a home that takes in a touchpoint of a time: with its tail, where
+// that is enough.
+func (e *engine) homeFor(id string, at int64) *journey.Home {
 	if p := e.homes[id]; p != nil {
+		if !p.Follows(at) {
+			e.complete(p)
+		}
 		return p
 	}
 	p := &journey.Home{Maps: map[string]journey.KnownMap{}}
@@ -131,7 +153,7 @@ func (e *engine) home(id string) *journey.Home {
 		if r.fricts != nil {
 			p.RestoreFrictions(must(wire.DecodeFrictions(r.fricts)))
 		}
-		p.Restore(must(wire.DecodePoints(r.points)))
+		e.restorePoints(p, r, at)
 		for identifier, row := range r.maps {
 			p.Maps[identifier] = must(wire.DecodeKnownMap(row))
 		}
@@ -141,6 +163,23 @@ func (e *engine) home(id string) *journey.Home {
 	}
 	e.homes[id] = p
 	return p
+}
+
+// restorePoints reads the tail and some of the points, or all.
+func (e *engine) restorePoints(p *journey.Home, r *stored, at int64) {
+	points := must(wire.DecodePoints(r.points))
+	if r.tail == nil {
+		p.Restore(points)
+		return
+	}
+	tail := must(wire.DecodeTail(r.tail))
+	if at <= tail.At.Time {
+		p.Restore(points)
+		return
+	}
+	e.tails++
+	from := journey.PointsFrom(points, tail.At.Time-e.rnd.Int64N(1000*60*60))
+	p.RestoreTail(e.m, tail, points[from:])
 }
 
 // Apply implements journeytest.Engine.
@@ -159,7 +198,7 @@ func (e *engine) Apply(t journey.Touchpoint) {
 		e.evicted++
 		return
 	}
-	e.send(func() { e.adopt(e.home(t.Owner).Touchpoint(e.m.Point(&t), t.MapEpoch)) })
+	e.send(func() { e.adopt(e.homeFor(t.Owner, t.Time).Touchpoint(e.m.Point(&t), t.MapEpoch)) })
 	e.relinquish(d)
 	if edge, ok := t.Alias(); ok {
 		for _, to := range []string{edge.From, edge.To} {
@@ -248,9 +287,13 @@ func (e *engine) commit(now int64) {
 		if e.evict {
 			at.Record = e.record
 		}
+		if p.NeedsPoints(e.m, at) {
+			e.complete(p)
+		}
 		e.take(&p.Profile, p.Refold(e.m, at))
 		r := e.row("p" + id)
-		r.journeys, r.points = wire.EncodeJourneys(&p.Profile, 0), wire.EncodePoints(p.Points())
+		r.journeys = wire.EncodeJourneys(&p.Profile, 0)
+		e.keepPoints(p, r)
 		e.copies(p.TakeCopies())
 		if p.TakeJoined() {
 			r.union = wire.EncodeUnion(&p.Union)
@@ -272,6 +315,22 @@ func (e *engine) commit(now int64) {
 	if e.restart && len(e.flying) == 0 { // what flies holds on to the decoded states
 		clear(e.devices)
 		clear(e.homes)
+	}
+}
+
+// keepPoints writes the points, and the tail if there is one.
+func (e *engine) keepPoints(p *journey.Home, r *stored) {
+	points := p.Points()
+	if p.TailOnly() {
+		all := must(wire.DecodePoints(r.points))
+		points = append(all[:journey.PointsFrom(all, points[0].Time)], points...)
+	}
+	r.points, r.tail = wire.EncodePoints(points), nil
+	if tail := p.Tail(); tail != nil {
+		if tail.Points != len(points) {
+			panic(fmt.Sprintf("the tail says that there are %d points, there are %d", tail.Points, len(points)))
+		}
+		r.tail = wire.EncodeTail(tail)
 	}
 }
 
@@ -363,7 +422,7 @@ func (e *engine) settle(now int64) {
 		if name[0] == 'd' {
 			e.device(name[1:])
 		} else {
-			e.home(name[1:])
+			e.homeFor(name[1:], 1<<63-1) // what was read from a tail is not read again
 		}
 	}
 	for _, d := range e.devices {

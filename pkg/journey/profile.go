@@ -87,6 +87,9 @@ type Profile struct {
 	inexact bool       // every journey is approximate
 	shed    bool       // points were dropped that another home may still ask for
 
+	held     int  // points before those in points
+	tailOnly bool // these are not here
+
 	now        *reading  // of all points; nil: not read yet
 	marks      []reading // on the way there, by number of points
 	frictions  map[FrictionKey]published
@@ -118,14 +121,24 @@ func (p *Profile) Add(pt Point) bool {
 		p.fresh = append(p.fresh, pt.OrderKey)
 		return true
 	}
+	i := p.insert(pt)
+	if i < 0 {
+		return false
+	}
+	k := p.points[i].OrderKey // in memory of its own
+	p.fresh, p.moved = append(p.fresh, k), append(p.moved, k.Time)
+	return true
+}
+
+// insert puts a point in its place, unless it is there; then -1 is returned.
+func (p *Profile) insert(pt Point) int {
 	i := sort.Search(len(p.points), func(i int) bool { return comparePoints(&p.points[i], &pt) >= 0 })
 	if i < len(p.points) && comparePoints(&p.points[i], &pt) == 0 {
-		return false
+		return -1
 	}
 	pt.own(p.beside(i))
 	p.points = slices.Insert(p.points, i, pt)
-	p.fresh, p.moved = append(p.fresh, pt.OrderKey), append(p.moved, pt.Time)
-	return true
+	return i
 }
 
 // beside is a point next to position i; nil: there is none.
@@ -296,11 +309,15 @@ func (p *Profile) near(at int64) int {
 // whether the row may have changed. A journey that has lapsed does so once: a
 // clock that goes back does not open it again.
 func (p *Profile) status(m *Model, j *Journey, now int64) (changed bool) {
-	lapsed := j.Lapsed && j.lapsedAt == j.End || now > j.End+m.JourneyGap
-	approximate := j.Approximate || p.inexact || p.tooOld(m, j)
+	lapsed, approximate := p.standsAs(m, j, now)
 	changed = j.read || lapsed != j.Lapsed || approximate != j.Approximate
 	j.Lapsed, j.lapsedAt, j.Approximate, j.read = lapsed, j.End, approximate, false
 	return changed
+}
+
+// standsAs is what status makes of a journey.
+func (p *Profile) standsAs(m *Model, j *Journey, now int64) (lapsed, approximate bool) {
+	return j.Lapsed && j.lapsedAt == j.End || now > j.End+m.JourneyGap, j.Approximate || p.inexact || p.tooOld(m, j)
 }
 
 // tooOld reports whether a journey begins where others may have been dropped.

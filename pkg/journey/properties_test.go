@@ -1,6 +1,7 @@
 package journey_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,6 +53,31 @@ func TestFullModelGivesTheBatchAnswer(t *testing.T) {
 		e := newEngine(m, rapid.IntRange(0, 5).Draw(rt, "commit every"), rapid.Bool().Draw(rt, "restart"), rapid.Uint64().Draw(rt, "delivery"))
 		requireBatch(rt, m, e, log, tables()...)
 	})
+}
+
+// TestTailsAreEnough: histories that come in order are read on from their tails,
+// and the answer is the batch's; what comes late fetches the points.
+func TestTailsAreEnough(t *testing.T) {
+	m := journeytest.FullModel()
+	tails, completed := 0, 0
+	rapid.Check(t, func(rt *rapid.T) {
+		cfg := everything(m)
+		cfg.Touchpoints, cfg.Visitors, cfg.Users, cfg.Others, cfg.Disagree = 40, 1, 1, false, false
+		cfg.Links, cfg.Aliases = rapid.Bool().Draw(rt, "links"), rapid.IntRange(0, 4).Draw(rt, "aliases") == 0
+		log := journeytest.GenHistory(rt, cfg)
+		slices.SortStableFunc(log, func(a, b journey.Touchpoint) int { return a.Key().Compare(b.Key()) })
+		for range rapid.IntRange(0, 3).Draw(rt, "late ones") {
+			i := rapid.IntRange(0, len(log)-1).Draw(rt, "late one")
+			late := log[i]
+			log = append(slices.Delete(log, i, i+1), late)
+		}
+		e := newEngine(m, rapid.IntRange(1, 3).Draw(rt, "commit every"), true, rapid.Uint64().Draw(rt, "delivery"))
+		requireBatch(rt, m, e, log, tables()...)
+		tails, completed = tails+e.tails, completed+e.completed
+	})
+	require.Positive(t, tails, "profiles read from their tail")
+	require.Positive(t, completed, "of them those that needed their points after all")
+	t.Logf("%d tails, %d completed", tails, completed)
 }
 
 // TestOrderAndCopiesDoNotMatter: the same set in another order, with other

@@ -127,7 +127,7 @@ func (p *Profile) read(m *Model, r *reading, now int64, c *ProfileChanges) {
 		if r.n > 0 && pt.OrderKey == p.points[r.n-1].OrderKey {
 			continue // while a point moves between two members, both copies are here
 		}
-		if r.n > 0 && r.n%readingStep == 0 && (len(p.marks) == 0 || p.marks[len(p.marks)-1].n < r.n) {
+		if r.n > 0 && r.n%readingStep == 0 && !p.tailOnly && (len(p.marks) == 0 || p.marks[len(p.marks)-1].n < r.n) {
 			p.marks = append(p.marks, r.mark())
 		}
 		if !r.inside || pt.Time > p.reach(m, next-1) {

@@ -34,20 +34,69 @@ func DecodeFrictions(b []byte) ([]journey.EmittedFriction, error) {
 
 // EncodePast is the row of what a profile keeps of points that are gone.
 func EncodePast(p *journey.Past) []byte {
-	b := &p.Behaviour
-	r := &wirepb.PastRow{
-		Through: keyRow(p.Through), EvictedMs: p.Evicted,
-		Behaviour: &wirepb.BehaviourRow{
-			Traits: b.Traits, Events: b.EventCounts, Channels: b.ChannelCounts, Touchpoints: b.Touchpoints, Sessions: b.Sessions,
-			Journeys: b.Journeys, RevenueMicros: b.RevenueMicros, SentimentSum: b.SentimentSum, SentimentCount: b.SentimentCount,
-		},
+	return marshalRow(&wirepb.PastRow{
+		Through: keyRow(p.Through), EvictedMs: p.Evicted, Behaviour: behaviour(&p.Behaviour), Troubles: troubles(p.Troubles),
+	})
+}
+
+// EncodeTail is the row of where a profile stands after its last point.
+func EncodeTail(t *journey.Tail) []byte {
+	return marshalRow(&wirepb.TailRow{
+		Points: uint32(t.Points), At: keyRow(t.At), Behaviour: behaviour(&t.Behaviour), Troubles: troubles(t.Troubles),
+		Standing: standing(&t.Standing), Persona: t.Persona,
+	})
+}
+
+// DecodeTail is the reverse of EncodeTail. The strings alias b.
+func DecodeTail(b []byte) (*journey.Tail, error) {
+	var r wirepb.TailRow
+	if err := unmarshalRow(b, &r); err != nil {
+		return nil, err
 	}
-	for n := range p.Troubles {
-		if t := trouble(n, &p.Troubles[n]); t != nil {
-			r.Troubles = append(r.Troubles, t)
+	return &journey.Tail{
+		Points: int(r.Points), At: fromKeyRow(r.At), Behaviour: fromBehaviour(r.Behaviour), Troubles: fromTroubles(r.Troubles),
+		Standing: fromStanding(r.Standing), Persona: r.Persona,
+	}, nil
+}
+
+func behaviour(b *journey.Behaviour) *wirepb.BehaviourRow {
+	return &wirepb.BehaviourRow{
+		Traits: b.Traits, Events: b.EventCounts, Channels: b.ChannelCounts, Touchpoints: b.Touchpoints, Sessions: b.Sessions,
+		Journeys: b.Journeys, RevenueMicros: b.RevenueMicros, SentimentSum: b.SentimentSum, SentimentCount: b.SentimentCount,
+	}
+}
+
+func fromBehaviour(b *wirepb.BehaviourRow) journey.Behaviour {
+	if b == nil {
+		return journey.Behaviour{}
+	}
+	return journey.Behaviour{
+		Traits: b.Traits, EventCounts: b.Events, ChannelCounts: b.Channels, Touchpoints: b.Touchpoints, Sessions: b.Sessions,
+		Journeys: b.Journeys, RevenueMicros: b.RevenueMicros, SentimentSum: b.SentimentSum, SentimentCount: b.SentimentCount,
+	}
+}
+
+func troubles(list []journey.Trouble) []*wirepb.TroubleRow {
+	var out []*wirepb.TroubleRow
+	for n := range list {
+		if t := trouble(n, &list[n]); t != nil {
+			out = append(out, t)
 		}
 	}
-	return marshalRow(r)
+	return out
+}
+
+func fromTroubles(list []*wirepb.TroubleRow) []journey.Trouble {
+	var out []journey.Trouble
+	for _, t := range list {
+		for len(out) <= int(t.Friction) && t.Friction < journey.MaxFrictions {
+			out = append(out, journey.Trouble{})
+		}
+		if int(t.Friction) < len(out) {
+			out[t.Friction] = fromTrouble(t)
+		}
+	}
+	return out
 }
 
 // trouble is nil for a pattern of which nothing is known.
@@ -74,22 +123,9 @@ func DecodePast(b []byte) (*journey.Past, error) {
 	if err := unmarshalRow(b, &r); err != nil {
 		return nil, err
 	}
-	p := &journey.Past{Through: fromKeyRow(r.Through), Evicted: r.EvictedMs}
-	if b := r.Behaviour; b != nil {
-		p.Behaviour = journey.Behaviour{
-			Traits: b.Traits, EventCounts: b.Events, ChannelCounts: b.Channels, Touchpoints: b.Touchpoints, Sessions: b.Sessions,
-			Journeys: b.Journeys, RevenueMicros: b.RevenueMicros, SentimentSum: b.SentimentSum, SentimentCount: b.SentimentCount,
-		}
-	}
-	for _, t := range r.Troubles {
-		for len(p.Troubles) <= int(t.Friction) && t.Friction < journey.MaxFrictions {
-			p.Troubles = append(p.Troubles, journey.Trouble{})
-		}
-		if int(t.Friction) < len(p.Troubles) {
-			p.Troubles[t.Friction] = fromTrouble(t)
-		}
-	}
-	return p, nil
+	return &journey.Past{
+		Through: fromKeyRow(r.Through), Evicted: r.EvictedMs, Behaviour: fromBehaviour(r.Behaviour), Troubles: fromTroubles(r.Troubles),
+	}, nil
 }
 
 func fromTrouble(r *wirepb.TroubleRow) journey.Trouble {

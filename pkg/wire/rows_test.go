@@ -110,6 +110,20 @@ func TestPastRowsComeBack(t *testing.T) {
 	})
 }
 
+func TestTailRowsComeBack(t *testing.T) {
+	requireComesBack(t, func(t *rapid.T, tail *journey.Tail) {
+		tail.Points &= 1<<31 - 1
+		for i := range tail.Troubles {
+			if rapid.Bool().Draw(t, "closed") {
+				tail.Troubles[i].Open = nil
+			}
+		}
+	}, wire.EncodeTail, func(b []byte) (journey.Tail, error) {
+		p, err := wire.DecodeTail(b)
+		return *p, err
+	})
+}
+
 func TestFrictionRowsComeBack(t *testing.T) {
 	requireComesBack(t, nil, func(list *[]journey.EmittedFriction) []byte { return wire.EncodeFrictions(*list) }, wire.DecodeFrictions)
 }

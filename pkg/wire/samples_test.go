@@ -127,6 +127,13 @@ func sampleProfile() *journey.Profile {
 	return &journey.Profile{Journeys: []*journey.Journey{full, short}, Touched: noon + 95_000}
 }
 
+func sampleTail() *journey.Tail {
+	past := samplePast()
+	return &journey.Tail{
+		Points: 4711, At: past.Through, Behaviour: past.Behaviour, Troubles: past.Troubles, Standing: sampleStanding(), Persona: "regular",
+	}
+}
+
 func samplePast() *journey.Past {
 	return &journey.Past{
 		Through: sampleKey(), Evicted: noon - 1,
@@ -214,6 +221,7 @@ func rowSamples() []golden {
 		row("session", sampleSession(), wire.EncodeSession(sampleSession()), func(b []byte) (any, error) { return wire.DecodeSession(b) }),
 		row("points", samplePoints(), wire.EncodePoints(samplePoints()), func(b []byte) (any, error) { return wire.DecodePoints(b) }),
 		row("journeys", timedProfile{*sampleProfile(), timer, []uint64{0x0123456789abcdef, 0}}, wire.EncodeJourneys(sampleProfile(), timer), decodeJourneys),
+		row("tail", sampleTail(), wire.EncodeTail(sampleTail()), func(b []byte) (any, error) { return wire.DecodeTail(b) }),
 		row("past", samplePast(), wire.EncodePast(samplePast()), func(b []byte) (any, error) { return wire.DecodePast(b) }),
 		row("frictions", sampleFrictions(), wire.EncodeFrictions(sampleFrictions()), func(b []byte) (any, error) { return wire.DecodeFrictions(b) }),
 		row("known-map", sampleKnown(), wire.EncodeKnownMap(sampleKnown()), func(b []byte) (any, error) { return wire.DecodeKnownMap(b) }),

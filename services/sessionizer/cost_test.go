@@ -136,7 +136,7 @@ func measureCost(b *testing.B, m *journey.Model, age int, when func(i, age int) 
 // costRig is both steps on one partition, without Kafka: what the device step writes
 // to touchpoints the profile step reads.
 type costRig struct {
-	b               *testing.B
+	b               testing.TB
 	device, profile costStep
 	now             int64
 	queue           []*kgo.Record
@@ -145,7 +145,7 @@ type costRig struct {
 // costStep is one of them, and what it has cost.
 type costStep struct {
 	name     string
-	b        *testing.B
+	b        testing.TB
 	task     stream.Task
 	state    *stream.State
 	journeys string // topic
@@ -156,7 +156,7 @@ type costStep struct {
 	sent                 map[string]int // records by topic
 }
 
-func newCostRig(b *testing.B, m *journey.Model) *costRig {
+func newCostRig(b testing.TB, m *journey.Model) *costRig {
 	b.Helper()
 	r := &costRig{b: b}
 	o := &Options{Namespace: "cost", Model: m, Secret: []byte("cost")}
@@ -262,7 +262,7 @@ func (s *costStep) used() time.Duration {
 // reset forgets what was spent.
 func (s *costStep) reset() { s.cpu, s.rows, s.bytes, s.records, s.sent = 0, 0, 0, 0, map[string]int{} }
 
-func shop(b *testing.B) *journey.Model {
+func shop(b testing.TB) *journey.Model {
 	b.Helper()
 	m, err := model.Builtin("shop")
 	require.NoError(b, err)

@@ -30,6 +30,7 @@ const (
 	rowFrictions = 'f'
 	rowJourneys  = 'j'
 	rowMap       = 'm'
+	rowTail      = 'n' // before the points, which it may make needless
 	rowPast      = 'o'
 	rowPoints    = 'p'
 	rowUnion     = 'u'

@@ -3,7 +3,6 @@ package sessionizer
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -39,8 +38,9 @@ type profileTask struct {
 // profileEntry is a decoded profile and what of it has changed.
 type profileEntry struct {
 	journey.Home
-	timer int64 // as it is stored; 0: none
-	dirty bool
+	timer  int64 // as it is stored; 0: none
+	tailed bool  // a tail is stored
+	dirty  bool
 }
 
 func newProfileTask(o *Options, met *metrics, state *stream.State) (*profileTask, error) {
@@ -141,7 +141,7 @@ func (t *profileTask) touchpoint(r *kgo.Record, out stream.Output) error {
 	}
 	tp := &t.tp
 	wire.FromTouchpoint(tp, &t.pb)
-	p, err := t.profile(tp.Owner)
+	p, err := t.profileFor(tp.Owner, tp.Time)
 	if err != nil {
 		return err
 	}
@@ -163,50 +163,6 @@ func (t *profileTask) forward(list []journey.Adopt, out stream.Output) {
 
 // spanOf is the beginning of the span that a time lies in.
 func spanOf(ms int64) int64 { return ms - ((ms%pointSpan)+pointSpan)%pointSpan }
-
-// profile returns the decoded state of a profile.
-func (t *profileTask) profile(id string) (*profileEntry, error) {
-	if p, ok := t.profiles.get(id); ok {
-		return p, nil
-	}
-	p := &profileEntry{}
-	p.ID, p.Maps = strings.Clone(id), map[string]journey.KnownMap{} // the caller's id aliases a record
-	prefix := rowPrefix(tableProfile, id)
-	err := t.state.Scan(prefix, func(key, value []byte) error {
-		switch key[len(prefix)] {
-		case rowJourneys:
-			timer, err := wire.DecodeJourneys(value, &p.Profile)
-			p.timer = timer
-			return err
-		case rowFrictions:
-			list, err := wire.DecodeFrictions(value)
-			p.RestoreFrictions(list)
-			return err
-		case rowPast:
-			past, err := wire.DecodePast(value)
-			p.Past = past
-			return err
-		case rowPoints:
-			points, err := wire.DecodePoints(value)
-			p.Restore(points)
-			return err
-		case rowMap:
-			known, err := wire.DecodeKnownMap(value)
-			p.Maps[string(key[len(prefix)+1:])] = known
-			return err
-		case rowUnion:
-			u, err := wire.DecodeUnion(value)
-			p.RestoreUnion(u)
-			return err
-		}
-		return fmt.Errorf("state row of kind %q is unknown", key[len(prefix)])
-	})
-	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", id, err)
-	}
-	t.profiles.put(p.ID, p)
-	return p, nil
-}
 
 func (t *profileTask) mark(p *profileEntry) {
 	t.profiles.grew(journey.PointWeight)
@@ -233,6 +189,11 @@ func (t *profileTask) Flush(now stream.Clock, out stream.Output) error {
 }
 
 func (t *profileTask) flushProfile(p *profileEntry, at journey.Instant, wall int64, out stream.Output) error {
+	if p.NeedsPoints(t.o.Model, at) {
+		if err := t.complete(p); err != nil {
+			return err
+		}
+	}
 	c := p.Refold(t.o.Model, at)
 	t.arm(p)
 	t.writeProfile(p, &c)
@@ -289,6 +250,7 @@ func (t *profileTask) arm(p *profileEntry) {
 // writeProfile writes the rows that have changed.
 func (t *profileTask) writeProfile(p *profileEntry, c *journey.ProfileChanges) {
 	t.writePoints(p, c.Times)
+	t.writeTail(p)
 	prefix := rowPrefix(tableProfile, p.ID)
 	row := func(kind byte) []byte { return append(slices.Clip(prefix), kind) }
 	if p.TakeJoined() {

@@ -127,7 +127,7 @@ func (t *profileTask) Tick(now stream.Clock, _ stream.Output) error {
 		return err
 	}
 	for _, f := range fired {
-		p, err := t.profile(f.name)
+		p, err := t.profileFor(f.name, math.MaxInt64)
 		if err != nil {
 			return err
 		}

@@ -1784,6 +1784,91 @@ func (x *PastRow) GetTroubles() []*TroubleRow {
 	return nil
 }
 
+// TailRow is where a profile stands after its last point.
+type TailRow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Points        uint32                 `protobuf:"varint,1,opt,name=points,proto3" json:"points,omitempty"`
+	At            *KeyRow                `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	Behaviour     *BehaviourRow          `protobuf:"bytes,3,opt,name=behaviour,proto3" json:"behaviour,omitempty"`
+	Troubles      []*TroubleRow          `protobuf:"bytes,4,rep,name=troubles,proto3" json:"troubles,omitempty"`
+	Standing      *StandingRow           `protobuf:"bytes,5,opt,name=standing,proto3" json:"standing,omitempty"`
+	Persona       string                 `protobuf:"bytes,6,opt,name=persona,proto3" json:"persona,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TailRow) Reset() {
+	*x = TailRow{}
+	mi := &file_cairn_v1_state_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TailRow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TailRow) ProtoMessage() {}
+
+func (x *TailRow) ProtoReflect() protoreflect.Message {
+	mi := &file_cairn_v1_state_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TailRow.ProtoReflect.Descriptor instead.
+func (*TailRow) Descriptor() ([]byte, []int) {
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *TailRow) GetPoints() uint32 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *TailRow) GetAt() *KeyRow {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *TailRow) GetBehaviour() *BehaviourRow {
+	if x != nil {
+		return x.Behaviour
+	}
+	return nil
+}
+
+func (x *TailRow) GetTroubles() []*TroubleRow {
+	if x != nil {
+		return x.Troubles
+	}
+	return nil
+}
+
+func (x *TailRow) GetStanding() *StandingRow {
+	if x != nil {
+		return x.Standing
+	}
+	return nil
+}
+
+func (x *TailRow) GetPersona() string {
+	if x != nil {
+		return x.Persona
+	}
+	return ""
+}
+
 type BehaviourRow struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Traits         []string               `protobuf:"bytes,1,rep,name=traits,proto3" json:"traits,omitempty"`
@@ -1801,7 +1886,7 @@ type BehaviourRow struct {
 
 func (x *BehaviourRow) Reset() {
 	*x = BehaviourRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[19]
+	mi := &file_cairn_v1_state_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1813,7 +1898,7 @@ func (x *BehaviourRow) String() string {
 func (*BehaviourRow) ProtoMessage() {}
 
 func (x *BehaviourRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[19]
+	mi := &file_cairn_v1_state_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1826,7 +1911,7 @@ func (x *BehaviourRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BehaviourRow.ProtoReflect.Descriptor instead.
 func (*BehaviourRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{19}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *BehaviourRow) GetTraits() []string {
@@ -1907,7 +1992,7 @@ type TroubleRow struct {
 
 func (x *TroubleRow) Reset() {
 	*x = TroubleRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[20]
+	mi := &file_cairn_v1_state_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1919,7 +2004,7 @@ func (x *TroubleRow) String() string {
 func (*TroubleRow) ProtoMessage() {}
 
 func (x *TroubleRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[20]
+	mi := &file_cairn_v1_state_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1932,7 +2017,7 @@ func (x *TroubleRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TroubleRow.ProtoReflect.Descriptor instead.
 func (*TroubleRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{20}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TroubleRow) GetFriction() uint32 {
@@ -2002,7 +2087,7 @@ type EpisodeRow struct {
 
 func (x *EpisodeRow) Reset() {
 	*x = EpisodeRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[21]
+	mi := &file_cairn_v1_state_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2014,7 +2099,7 @@ func (x *EpisodeRow) String() string {
 func (*EpisodeRow) ProtoMessage() {}
 
 func (x *EpisodeRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[21]
+	mi := &file_cairn_v1_state_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2027,7 +2112,7 @@ func (x *EpisodeRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EpisodeRow.ProtoReflect.Descriptor instead.
 func (*EpisodeRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{21}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *EpisodeRow) GetTouchpoint() *KeyRow {
@@ -2103,7 +2188,7 @@ type RepetitionRow struct {
 
 func (x *RepetitionRow) Reset() {
 	*x = RepetitionRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[22]
+	mi := &file_cairn_v1_state_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2115,7 +2200,7 @@ func (x *RepetitionRow) String() string {
 func (*RepetitionRow) ProtoMessage() {}
 
 func (x *RepetitionRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[22]
+	mi := &file_cairn_v1_state_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2128,7 +2213,7 @@ func (x *RepetitionRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RepetitionRow.ProtoReflect.Descriptor instead.
 func (*RepetitionRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{22}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RepetitionRow) GetValue() uint64 {
@@ -2156,7 +2241,7 @@ type KnownMapRow struct {
 
 func (x *KnownMapRow) Reset() {
 	*x = KnownMapRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[23]
+	mi := &file_cairn_v1_state_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2168,7 +2253,7 @@ func (x *KnownMapRow) String() string {
 func (*KnownMapRow) ProtoMessage() {}
 
 func (x *KnownMapRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[23]
+	mi := &file_cairn_v1_state_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2181,7 +2266,7 @@ func (x *KnownMapRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KnownMapRow.ProtoReflect.Descriptor instead.
 func (*KnownMapRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{23}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *KnownMapRow) GetEpoch() uint64 {
@@ -2210,7 +2295,7 @@ type RelinquishRecord struct {
 
 func (x *RelinquishRecord) Reset() {
 	*x = RelinquishRecord{}
-	mi := &file_cairn_v1_state_proto_msgTypes[24]
+	mi := &file_cairn_v1_state_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2222,7 +2307,7 @@ func (x *RelinquishRecord) String() string {
 func (*RelinquishRecord) ProtoMessage() {}
 
 func (x *RelinquishRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[24]
+	mi := &file_cairn_v1_state_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2235,7 +2320,7 @@ func (x *RelinquishRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RelinquishRecord.ProtoReflect.Descriptor instead.
 func (*RelinquishRecord) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{24}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RelinquishRecord) GetIdentifier() string {
@@ -2265,7 +2350,7 @@ type AdoptRecord struct {
 
 func (x *AdoptRecord) Reset() {
 	*x = AdoptRecord{}
-	mi := &file_cairn_v1_state_proto_msgTypes[25]
+	mi := &file_cairn_v1_state_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +2362,7 @@ func (x *AdoptRecord) String() string {
 func (*AdoptRecord) ProtoMessage() {}
 
 func (x *AdoptRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[25]
+	mi := &file_cairn_v1_state_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +2375,7 @@ func (x *AdoptRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptRecord.ProtoReflect.Descriptor instead.
 func (*AdoptRecord) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{25}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AdoptRecord) GetIdentifier() string {
@@ -2327,7 +2412,7 @@ type EdgeRow struct {
 
 func (x *EdgeRow) Reset() {
 	*x = EdgeRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[26]
+	mi := &file_cairn_v1_state_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2339,7 +2424,7 @@ func (x *EdgeRow) String() string {
 func (*EdgeRow) ProtoMessage() {}
 
 func (x *EdgeRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[26]
+	mi := &file_cairn_v1_state_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2352,7 +2437,7 @@ func (x *EdgeRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EdgeRow.ProtoReflect.Descriptor instead.
 func (*EdgeRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{26}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *EdgeRow) GetTimeMs() int64 {
@@ -2400,7 +2485,7 @@ type CopyVersionRow struct {
 
 func (x *CopyVersionRow) Reset() {
 	*x = CopyVersionRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[27]
+	mi := &file_cairn_v1_state_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2412,7 +2497,7 @@ func (x *CopyVersionRow) String() string {
 func (*CopyVersionRow) ProtoMessage() {}
 
 func (x *CopyVersionRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[27]
+	mi := &file_cairn_v1_state_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2425,7 +2510,7 @@ func (x *CopyVersionRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyVersionRow.ProtoReflect.Descriptor instead.
 func (*CopyVersionRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{27}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CopyVersionRow) GetMember() string {
@@ -2457,7 +2542,7 @@ type UnionRow struct {
 
 func (x *UnionRow) Reset() {
 	*x = UnionRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[28]
+	mi := &file_cairn_v1_state_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +2554,7 @@ func (x *UnionRow) String() string {
 func (*UnionRow) ProtoMessage() {}
 
 func (x *UnionRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[28]
+	mi := &file_cairn_v1_state_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2482,7 +2567,7 @@ func (x *UnionRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnionRow.ProtoReflect.Descriptor instead.
 func (*UnionRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{28}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UnionRow) GetEdges() []*EdgeRow {
@@ -2539,7 +2624,7 @@ type JoinRecord struct {
 
 func (x *JoinRecord) Reset() {
 	*x = JoinRecord{}
-	mi := &file_cairn_v1_state_proto_msgTypes[29]
+	mi := &file_cairn_v1_state_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2551,7 +2636,7 @@ func (x *JoinRecord) String() string {
 func (*JoinRecord) ProtoMessage() {}
 
 func (x *JoinRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[29]
+	mi := &file_cairn_v1_state_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2564,7 +2649,7 @@ func (x *JoinRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinRecord.ProtoReflect.Descriptor instead.
 func (*JoinRecord) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{29}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *JoinRecord) GetEdges() []*EdgeRow {
@@ -2592,7 +2677,7 @@ type KeyRow struct {
 
 func (x *KeyRow) Reset() {
 	*x = KeyRow{}
-	mi := &file_cairn_v1_state_proto_msgTypes[30]
+	mi := &file_cairn_v1_state_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2604,7 +2689,7 @@ func (x *KeyRow) String() string {
 func (*KeyRow) ProtoMessage() {}
 
 func (x *KeyRow) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[30]
+	mi := &file_cairn_v1_state_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2617,7 +2702,7 @@ func (x *KeyRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KeyRow.ProtoReflect.Descriptor instead.
 func (*KeyRow) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{30}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *KeyRow) GetTimeMs() int64 {
@@ -2657,7 +2742,7 @@ type CopyRecord struct {
 
 func (x *CopyRecord) Reset() {
 	*x = CopyRecord{}
-	mi := &file_cairn_v1_state_proto_msgTypes[31]
+	mi := &file_cairn_v1_state_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2669,7 +2754,7 @@ func (x *CopyRecord) String() string {
 func (*CopyRecord) ProtoMessage() {}
 
 func (x *CopyRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[31]
+	mi := &file_cairn_v1_state_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2682,7 +2767,7 @@ func (x *CopyRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyRecord.ProtoReflect.Descriptor instead.
 func (*CopyRecord) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{31}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CopyRecord) GetMember() string {
@@ -2745,7 +2830,7 @@ type PartitionMeta struct {
 
 func (x *PartitionMeta) Reset() {
 	*x = PartitionMeta{}
-	mi := &file_cairn_v1_state_proto_msgTypes[32]
+	mi := &file_cairn_v1_state_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2757,7 +2842,7 @@ func (x *PartitionMeta) String() string {
 func (*PartitionMeta) ProtoMessage() {}
 
 func (x *PartitionMeta) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[32]
+	mi := &file_cairn_v1_state_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2770,7 +2855,7 @@ func (x *PartitionMeta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartitionMeta.ProtoReflect.Descriptor instead.
 func (*PartitionMeta) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{32}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *PartitionMeta) GetNextOffset() int64 {
@@ -2820,7 +2905,7 @@ type LinkRecord struct {
 
 func (x *LinkRecord) Reset() {
 	*x = LinkRecord{}
-	mi := &file_cairn_v1_state_proto_msgTypes[33]
+	mi := &file_cairn_v1_state_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2832,7 +2917,7 @@ func (x *LinkRecord) String() string {
 func (*LinkRecord) ProtoMessage() {}
 
 func (x *LinkRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cairn_v1_state_proto_msgTypes[33]
+	mi := &file_cairn_v1_state_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2845,7 +2930,7 @@ func (x *LinkRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LinkRecord.ProtoReflect.Descriptor instead.
 func (*LinkRecord) Descriptor() ([]byte, []int) {
-	return file_cairn_v1_state_proto_rawDescGZIP(), []int{33}
+	return file_cairn_v1_state_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *LinkRecord) GetIdentifier() string {
@@ -3040,7 +3125,14 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\n" +
 	"evicted_ms\x18\x02 \x01(\x03R\tevictedMs\x124\n" +
 	"\tbehaviour\x18\x03 \x01(\v2\x16.cairn.v1.BehaviourRowR\tbehaviour\x120\n" +
-	"\btroubles\x18\x04 \x03(\v2\x14.cairn.v1.TroubleRowR\btroubles\"\xa9\x02\n" +
+	"\btroubles\x18\x04 \x03(\v2\x14.cairn.v1.TroubleRowR\btroubles\"\xf8\x01\n" +
+	"\aTailRow\x12\x16\n" +
+	"\x06points\x18\x01 \x01(\rR\x06points\x12 \n" +
+	"\x02at\x18\x02 \x01(\v2\x10.cairn.v1.KeyRowR\x02at\x124\n" +
+	"\tbehaviour\x18\x03 \x01(\v2\x16.cairn.v1.BehaviourRowR\tbehaviour\x120\n" +
+	"\btroubles\x18\x04 \x03(\v2\x14.cairn.v1.TroubleRowR\btroubles\x121\n" +
+	"\bstanding\x18\x05 \x01(\v2\x15.cairn.v1.StandingRowR\bstanding\x12\x18\n" +
+	"\apersona\x18\x06 \x01(\tR\apersona\"\xa9\x02\n" +
 	"\fBehaviourRow\x12\x16\n" +
 	"\x06traits\x18\x01 \x03(\tR\x06traits\x12\x16\n" +
 	"\x06events\x18\x02 \x03(\x04R\x06events\x12\x1a\n" +
@@ -3158,7 +3250,7 @@ func file_cairn_v1_state_proto_rawDescGZIP() []byte {
 	return file_cairn_v1_state_proto_rawDescData
 }
 
-var file_cairn_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_cairn_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_cairn_v1_state_proto_goTypes = []any{
 	(*DeviceRow)(nil),          // 0: cairn.v1.DeviceRow
 	(*HashRow)(nil),            // 1: cairn.v1.HashRow
@@ -3179,26 +3271,27 @@ var file_cairn_v1_state_proto_goTypes = []any{
 	(*FrictionsRow)(nil),       // 16: cairn.v1.FrictionsRow
 	(*EmittedFrictionRow)(nil), // 17: cairn.v1.EmittedFrictionRow
 	(*PastRow)(nil),            // 18: cairn.v1.PastRow
-	(*BehaviourRow)(nil),       // 19: cairn.v1.BehaviourRow
-	(*TroubleRow)(nil),         // 20: cairn.v1.TroubleRow
-	(*EpisodeRow)(nil),         // 21: cairn.v1.EpisodeRow
-	(*RepetitionRow)(nil),      // 22: cairn.v1.RepetitionRow
-	(*KnownMapRow)(nil),        // 23: cairn.v1.KnownMapRow
-	(*RelinquishRecord)(nil),   // 24: cairn.v1.RelinquishRecord
-	(*AdoptRecord)(nil),        // 25: cairn.v1.AdoptRecord
-	(*EdgeRow)(nil),            // 26: cairn.v1.EdgeRow
-	(*CopyVersionRow)(nil),     // 27: cairn.v1.CopyVersionRow
-	(*UnionRow)(nil),           // 28: cairn.v1.UnionRow
-	(*JoinRecord)(nil),         // 29: cairn.v1.JoinRecord
-	(*KeyRow)(nil),             // 30: cairn.v1.KeyRow
-	(*CopyRecord)(nil),         // 31: cairn.v1.CopyRecord
-	(*PartitionMeta)(nil),      // 32: cairn.v1.PartitionMeta
-	(*LinkRecord)(nil),         // 33: cairn.v1.LinkRecord
-	(*Link)(nil),               // 34: cairn.v1.Link
+	(*TailRow)(nil),            // 19: cairn.v1.TailRow
+	(*BehaviourRow)(nil),       // 20: cairn.v1.BehaviourRow
+	(*TroubleRow)(nil),         // 21: cairn.v1.TroubleRow
+	(*EpisodeRow)(nil),         // 22: cairn.v1.EpisodeRow
+	(*RepetitionRow)(nil),      // 23: cairn.v1.RepetitionRow
+	(*KnownMapRow)(nil),        // 24: cairn.v1.KnownMapRow
+	(*RelinquishRecord)(nil),   // 25: cairn.v1.RelinquishRecord
+	(*AdoptRecord)(nil),        // 26: cairn.v1.AdoptRecord
+	(*EdgeRow)(nil),            // 27: cairn.v1.EdgeRow
+	(*CopyVersionRow)(nil),     // 28: cairn.v1.CopyVersionRow
+	(*UnionRow)(nil),           // 29: cairn.v1.UnionRow
+	(*JoinRecord)(nil),         // 30: cairn.v1.JoinRecord
+	(*KeyRow)(nil),             // 31: cairn.v1.KeyRow
+	(*CopyRecord)(nil),         // 32: cairn.v1.CopyRecord
+	(*PartitionMeta)(nil),      // 33: cairn.v1.PartitionMeta
+	(*LinkRecord)(nil),         // 34: cairn.v1.LinkRecord
+	(*Link)(nil),               // 35: cairn.v1.Link
 }
 var file_cairn_v1_state_proto_depIdxs = []int32{
-	34, // 0: cairn.v1.DeviceRow.links:type_name -> cairn.v1.Link
-	34, // 1: cairn.v1.DeviceRow.map:type_name -> cairn.v1.Link
+	35, // 0: cairn.v1.DeviceRow.links:type_name -> cairn.v1.Link
+	35, // 1: cairn.v1.DeviceRow.map:type_name -> cairn.v1.Link
 	2,  // 2: cairn.v1.SessionRow.absorbed:type_name -> cairn.v1.VoidRow
 	3,  // 3: cairn.v1.SessionRow.campaign:type_name -> cairn.v1.CampaignRow
 	6,  // 4: cairn.v1.PointRow.repeats:type_name -> cairn.v1.RepeatRow
@@ -3208,33 +3301,37 @@ var file_cairn_v1_state_proto_depIdxs = []int32{
 	9,  // 8: cairn.v1.StandingRow.fold:type_name -> cairn.v1.FoldRow
 	13, // 9: cairn.v1.StandingRow.ends:type_name -> cairn.v1.EndRow
 	11, // 10: cairn.v1.BaseRow.standing:type_name -> cairn.v1.StandingRow
-	30, // 11: cairn.v1.BaseRow.through:type_name -> cairn.v1.KeyRow
+	31, // 11: cairn.v1.BaseRow.through:type_name -> cairn.v1.KeyRow
 	2,  // 12: cairn.v1.JourneyRow.absorbed:type_name -> cairn.v1.VoidRow
 	12, // 13: cairn.v1.JourneyRow.base:type_name -> cairn.v1.BaseRow
 	14, // 14: cairn.v1.JourneysRow.journeys:type_name -> cairn.v1.JourneyRow
 	17, // 15: cairn.v1.FrictionsRow.frictions:type_name -> cairn.v1.EmittedFrictionRow
-	30, // 16: cairn.v1.EmittedFrictionRow.touchpoint:type_name -> cairn.v1.KeyRow
-	30, // 17: cairn.v1.PastRow.through:type_name -> cairn.v1.KeyRow
-	19, // 18: cairn.v1.PastRow.behaviour:type_name -> cairn.v1.BehaviourRow
-	20, // 19: cairn.v1.PastRow.troubles:type_name -> cairn.v1.TroubleRow
-	21, // 20: cairn.v1.TroubleRow.open:type_name -> cairn.v1.EpisodeRow
-	22, // 21: cairn.v1.TroubleRow.repetitions:type_name -> cairn.v1.RepetitionRow
-	30, // 22: cairn.v1.EpisodeRow.touchpoint:type_name -> cairn.v1.KeyRow
-	34, // 23: cairn.v1.KnownMapRow.map:type_name -> cairn.v1.Link
-	23, // 24: cairn.v1.RelinquishRecord.known:type_name -> cairn.v1.KnownMapRow
-	23, // 25: cairn.v1.AdoptRecord.known:type_name -> cairn.v1.KnownMapRow
-	8,  // 26: cairn.v1.AdoptRecord.points:type_name -> cairn.v1.PointsRow
-	26, // 27: cairn.v1.UnionRow.edges:type_name -> cairn.v1.EdgeRow
-	27, // 28: cairn.v1.UnionRow.copies:type_name -> cairn.v1.CopyVersionRow
-	26, // 29: cairn.v1.JoinRecord.edges:type_name -> cairn.v1.EdgeRow
-	8,  // 30: cairn.v1.CopyRecord.added:type_name -> cairn.v1.PointsRow
-	30, // 31: cairn.v1.CopyRecord.removed:type_name -> cairn.v1.KeyRow
-	34, // 32: cairn.v1.LinkRecord.link:type_name -> cairn.v1.Link
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	31, // 16: cairn.v1.EmittedFrictionRow.touchpoint:type_name -> cairn.v1.KeyRow
+	31, // 17: cairn.v1.PastRow.through:type_name -> cairn.v1.KeyRow
+	20, // 18: cairn.v1.PastRow.behaviour:type_name -> cairn.v1.BehaviourRow
+	21, // 19: cairn.v1.PastRow.troubles:type_name -> cairn.v1.TroubleRow
+	31, // 20: cairn.v1.TailRow.at:type_name -> cairn.v1.KeyRow
+	20, // 21: cairn.v1.TailRow.behaviour:type_name -> cairn.v1.BehaviourRow
+	21, // 22: cairn.v1.TailRow.troubles:type_name -> cairn.v1.TroubleRow
+	11, // 23: cairn.v1.TailRow.standing:type_name -> cairn.v1.StandingRow
+	22, // 24: cairn.v1.TroubleRow.open:type_name -> cairn.v1.EpisodeRow
+	23, // 25: cairn.v1.TroubleRow.repetitions:type_name -> cairn.v1.RepetitionRow
+	31, // 26: cairn.v1.EpisodeRow.touchpoint:type_name -> cairn.v1.KeyRow
+	35, // 27: cairn.v1.KnownMapRow.map:type_name -> cairn.v1.Link
+	24, // 28: cairn.v1.RelinquishRecord.known:type_name -> cairn.v1.KnownMapRow
+	24, // 29: cairn.v1.AdoptRecord.known:type_name -> cairn.v1.KnownMapRow
+	8,  // 30: cairn.v1.AdoptRecord.points:type_name -> cairn.v1.PointsRow
+	27, // 31: cairn.v1.UnionRow.edges:type_name -> cairn.v1.EdgeRow
+	28, // 32: cairn.v1.UnionRow.copies:type_name -> cairn.v1.CopyVersionRow
+	27, // 33: cairn.v1.JoinRecord.edges:type_name -> cairn.v1.EdgeRow
+	8,  // 34: cairn.v1.CopyRecord.added:type_name -> cairn.v1.PointsRow
+	31, // 35: cairn.v1.CopyRecord.removed:type_name -> cairn.v1.KeyRow
+	35, // 36: cairn.v1.LinkRecord.link:type_name -> cairn.v1.Link
+	37, // [37:37] is the sub-list for method output_type
+	37, // [37:37] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_cairn_v1_state_proto_init() }
@@ -3249,7 +3346,7 @@ func file_cairn_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cairn_v1_state_proto_rawDesc), len(file_cairn_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   34,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
