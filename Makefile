@@ -5,6 +5,7 @@ SHELL       := bash
 .DEFAULT_GOAL := help
 
 WEB     := services/console/web
+TRACKER := services/collector/tracker
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X github.com/cairnhq/cairn/services/cairn/internal/cli.version=$(VERSION)
 
@@ -101,10 +102,11 @@ chaos: build ## torment sessionizers, Kafka and ClickHouse under load, compare w
 	exec bin/chaos -cairn bin/cairn -peers '$(PEERS)' -events $(EVENTS) $(if $(SEED),-seed $(SEED))
 
 .PHONY: check
-check: $(WEB)/node_modules/.package-lock.json ## lint (format, vet and staticcheck are in it), tidy go.mod, the page's types, generated files up to date
+check: $(WEB)/node_modules/.package-lock.json $(TRACKER)/node_modules/.package-lock.json ## lint (format, vet and staticcheck are in it), tidy go.mod, the types of page and tracker, generated files up to date
 	@echo 'lint'; deployments/local/golangci-lint run
 	echo 'go.mod'; go mod tidy -diff
 	echo 'web'; npm --prefix $(WEB) run --silent check
+	echo 'tracker'; npm --prefix $(TRACKER) run --silent check
 	echo 'generated files'; deployments/local/generated-clean
 
 .PHONY: lint
@@ -112,12 +114,17 @@ lint: ## run golangci-lint alone; other arguments: deployments/local/golangci-li
 	@deployments/local/golangci-lint run
 
 .PHONY: generate
-generate: $(WEB)/node_modules/.package-lock.json ## make the generated files anew: Protobuf code, the web page
+generate: $(WEB)/node_modules/.package-lock.json $(TRACKER)/node_modules/.package-lock.json ## make the generated files anew: Protobuf code, the data dictionary, the web page, the tracker
 	go run ./schemas/proto/gen cairn/v1/records.proto cairn/v1/state.proto
+	go run ./schemas/clickhouse/dictionary docs/data-dictionary.md
 	npm --prefix $(WEB) run --silent build
+	npm --prefix $(TRACKER) run --silent build
 
 $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
 	npm --prefix $(WEB) ci --no-audit --no-fund
+
+$(TRACKER)/node_modules/.package-lock.json: $(TRACKER)/package-lock.json
+	npm --prefix $(TRACKER) ci --no-audit --no-fund
 
 .PHONY: bench
 bench: build engine ## print start time, idle memory, and throughput beside the peers (make bench PEERS=DIR EVENTS=N)
@@ -126,7 +133,7 @@ bench: build engine ## print start time, idle memory, and throughput beside the 
 
 .PHONY: clean
 clean: ## remove what the other targets made here; the engines in the user's cache folder stay
-	rm -rf bin coverage $(WEB)/node_modules services/collector/testdata/node/node_modules
+	rm -rf bin coverage $(WEB)/node_modules $(TRACKER)/node_modules services/collector/testdata/node/node_modules services/cairn/e2e/testdata/clients/node_modules
 
 # Each recipe is one shell script.
 .ONESHELL:

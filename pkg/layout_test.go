@@ -58,6 +58,7 @@ func TestImportRules(t *testing.T) {
 		{"pkg/journey/attribution", []string{"pkg/journey"}},
 		{"pkg/journey", nil},
 		{"pkg/wire", []string{"pkg/journey", "pkg/wire"}},
+		{"pkg/enrich/plan", []string{"pkg/journey", "schemas/jsonschema"}},
 		{"pkg/enrich", []string{"pkg/journey"}},
 		{"pkg/model", []string{"pkg/journey"}},
 		{"pkg/stream", []string{"pkg/wire", "pkg/journey"}},

@@ -15,6 +15,7 @@ type Config struct {
 	Namespace       string        `yaml:"namespace" help:"prefix of topics and groups, name of the ClickHouse databases; one tenant"`
 	Data            string        `yaml:"data" help:"folder for this instance's state; one process at a time"`
 	Model           string        `yaml:"model" help:"journey model file; empty: the built-in shop model"`
+	Plan            string        `yaml:"plan" help:"tracking plan file; empty: every event is allowed"`
 	StartupTimeout  time.Duration `yaml:"startup_timeout" help:"how long to wait for Kafka and ClickHouse at start"`
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout" help:"how long each part may take to stop"`
 	Log             Log           `yaml:"log"`
@@ -53,10 +54,27 @@ type ClickHouse struct {
 // Collector settings.
 type Collector struct {
 	Addr      string     `yaml:"addr" help:"host:port of the HTTP front doors"`
-	WriteKeys []WriteKey `yaml:"write_keys" help:"who may write, and as which source; in the environment KEY:SOURCE,KEY:SOURCE"`
+	WriteKeys []WriteKey `yaml:"write_keys" help:"who may write, and as which source; in the environment KEY:SOURCE,KEY:SOURCE; sha256:HEX stands for a key"`
 	// TrustedProxies are networks in CIDR form.
 	TrustedProxies []string `yaml:"trusted_proxies" help:"networks whose X-Forwarded-For is believed, as in 10.0.0.0/8"`
+	KeysFile       string   `yaml:"keys_file" help:"file of hashed write keys and of rules for sources (origins, rates, consent, personal data), read again when it changes; empty: none"`
+	Spool          Spool    `yaml:"spool"`
+	Webhooks       string   `yaml:"webhooks" help:"file of mappings of /webhook and /import; empty: none"`
+	Redirects      []string `yaml:"redirects" help:"hosts that links of /r may lead to, as in shop.example or .shop.example; none: no link works"`
+	Snowplow       Snowplow `yaml:"snowplow"`
 	Limits         Limits   `yaml:"limits"`
+}
+
+// Snowplow says what is particular to Snowplow's trackers.
+type Snowplow struct {
+	Source string   `yaml:"source" help:"source of trackers that send no write key; empty: they are refused"`
+	Paths  []string `yaml:"paths" help:"further paths that trackers send to, as in /com.acme/track"`
+}
+
+// Spool says where accepted events wait while Kafka is away.
+type Spool struct {
+	Dir   string `yaml:"dir" help:"folder of the collector's spool, one process at a time; empty: spool in the data folder"`
+	Bytes int    `yaml:"bytes" help:"how much the spool may take; 0: no spool, events are refused while Kafka is away"`
 }
 
 // WriteKey lets an application write as a source.
@@ -73,6 +91,9 @@ type Limits struct {
 	EventsPerSecond int `yaml:"events_per_second" help:"of one write key, above it 429; 0: no limit"`
 	InFlight        int `yaml:"in_flight" help:"requests at once, further ones are answered 503"`
 	Connections     int `yaml:"connections" help:"connections at once, further ones wait"`
+
+	ImportBytes   int           `yaml:"import_bytes" help:"largest chunk of /import, as sent and unpacked"`
+	ImportTimeout time.Duration `yaml:"import_timeout" help:"how long a chunk of /import may take"`
 }
 
 // Console settings.
@@ -134,7 +155,7 @@ func Defaults() Config {
 			Replication: -1,
 		},
 		ClickHouse:  ClickHouse{DSN: "clickhouse://127.0.0.1:19000/cairn"},
-		Collector:   Collector{Addr: "127.0.0.1:8080", Limits: Limits{EventBytes: 32 << 10, BatchBytes: 500 << 10, BatchEvents: 2500, InFlight: 512, Connections: 4096}},
+		Collector:   Collector{Addr: "127.0.0.1:8080", Spool: Spool{Bytes: 1 << 30}, Limits: Limits{EventBytes: 32 << 10, BatchBytes: 500 << 10, BatchEvents: 2500, InFlight: 512, Connections: 4096, ImportBytes: 1 << 30, ImportTimeout: 10 * time.Minute}},
 		Console:     Console{Addr: "127.0.0.1:8081"},
 		Sessionizer: Sessionizer{CommitInterval: 100 * time.Millisecond, Steps: []string{"device", "profile"}, StateCache: stream.DefaultStateCache},
 		Sink:        Sink{BatchRows: 100_000, FlushInterval: 700 * time.Millisecond},

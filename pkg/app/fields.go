@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/hex"
 	"fmt"
 	"reflect"
 	"slices"
@@ -119,14 +120,25 @@ func splitList(text string) []string {
 	return out
 }
 
-// parseWriteKeys reads KEY:SOURCE,KEY:SOURCE; the source may be left out.
+// parseWriteKeys reads KEY:SOURCE,KEY:SOURCE; the source may be left out. A key's
+// hash, sha256:HEX, may stand for it.
 func parseWriteKeys(text string) []WriteKey {
 	var out []WriteKey
 	for _, s := range splitList(text) {
 		key, source, _ := strings.Cut(s, ":")
+		if digits, rest, _ := strings.Cut(source, ":"); isKeyHash(key + ":" + digits) {
+			key, source = key+":"+digits, rest
+		}
 		out = append(out, WriteKey{Key: key, Source: source})
 	}
 	return out
+}
+
+// isKeyHash recognises the SHA-256 of a write key, as `cairn key new` prints it.
+func isKeyHash(key string) bool {
+	digits, ok := strings.CutPrefix(key, "sha256:")
+	_, err := hex.DecodeString(digits)
+	return ok && err == nil && len(digits) == 64
 }
 
 // EnvName is the environment variable of a setting.

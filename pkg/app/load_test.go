@@ -239,3 +239,23 @@ func TestRequireSaysHowToSet(t *testing.T) {
 	require.EqualError(t, err, "identity.secret is not set: set it in cairn.yaml or CAIRN_IDENTITY_SECRET (or name a file that holds it in CAIRN_IDENTITY_SECRET_FILE)")
 	require.ErrorContains(t, c.Require("collector.write_keys"), "collector.write_keys is not set")
 }
+
+func TestAWriteKeyMayBeAHash(t *testing.T) {
+	hash := "sha256:" + strings.Repeat("0a", 32)
+	c, err := Load(Sources{LookupEnv: env(map[string]string{"CAIRN_COLLECTOR_WRITE_KEYS": hash + ":shop,plain:till"})})
+	require.NoError(t, err)
+	require.NoError(t, c.Validate())
+	require.Equal(t, []WriteKey{{hash, "shop"}, {"plain", "till"}}, c.Collector.WriteKeys)
+	require.Contains(t, settingText(c, "collector.write_keys"), hash+":shop,plain:till")
+	c.Collector.WriteKeys[0].Key = "sha256:00"
+	require.ErrorContains(t, c.Validate(), "colon")
+}
+
+func settingText(c *Config, key string) string {
+	for _, s := range c.Settings() {
+		if s.Key == key {
+			return s.Value
+		}
+	}
+	return ""
+}

@@ -49,6 +49,13 @@ func (c *Config) Validate() error {
 	v.check(limits.InFlight > 0, "collector.limits.in_flight", "is %d: want more than 0", limits.InFlight)
 	v.check(limits.Connections > 0, "collector.limits.connections", "is %d: want more than 0", limits.Connections)
 	v.check(c.Collector.Limits.EventsPerSecond >= 0, "collector.limits.events_per_second", "is %d: want 0 or more", c.Collector.Limits.EventsPerSecond)
+	v.check(limits.ImportBytes > 0, "collector.limits.import_bytes", "is %d: want more than 0", limits.ImportBytes)
+	v.positive("collector.limits.import_timeout", limits.ImportTimeout)
+	v.check(c.Collector.Spool.Bytes >= 0, "collector.spool.bytes", "is %d: want 0 or more", c.Collector.Spool.Bytes)
+	// As much as two requests may need at once.
+	least := 8 * limits.BatchBytes
+	v.check(c.Collector.Spool.Bytes == 0 || c.Collector.Spool.Bytes >= least, "collector.spool.bytes",
+		"is %d: want 0, or at least eight times collector.limits.batch_bytes (%d)", c.Collector.Spool.Bytes, least)
 	v.check(c.Console.MinCount >= 0, "console.min_count", "is %d: want 0 or more", c.Console.MinCount)
 	for _, p := range c.Collector.TrustedProxies {
 		_, err := netip.ParsePrefix(p)
@@ -156,7 +163,7 @@ func (v *validator) writeKeys() {
 	for i, k := range v.c.Collector.WriteKeys {
 		v.check(k.Key != "", "collector.write_keys", "has no key in entry %d", i+1)
 		v.check(k.Source != "", "collector.write_keys", "has no source in entry %d", i+1)
-		v.check(!strings.Contains(k.Key, ":"), "collector.write_keys", "has a colon in the key of entry %d: HTTP Basic cannot carry it", i+1)
+		v.check(!strings.Contains(k.Key, ":") || isKeyHash(k.Key), "collector.write_keys", "has a colon in the key of entry %d: HTTP Basic cannot carry it", i+1)
 		v.check(k.Key == "" || !seen[k.Key], "collector.write_keys", "has the same key twice (entry %d)", i+1)
 		seen[k.Key] = true
 	}

@@ -13,6 +13,7 @@ const (
 	FlagSkewed                      // the device's clock was off; the event time was corrected
 	FlagBackfill                    // carried the backfill header: the lateness horizon is waived
 	FlagNotLive                     // late or backfilled: not happening now
+	FlagOffPlan                     // violates the tracking plan, which warns of it
 )
 
 // Kinds of identifier, the part before the colon.

@@ -76,34 +76,11 @@ func CurrentEpoch(ctx context.Context, cl *kgo.Client, namespace string) (e Epoc
 // ReadEpochs reads all control records of a namespace, the newest state of each, in
 // the order of their numbers. A namespace without the topic has none.
 func ReadEpochs(ctx context.Context, cl *kgo.Client, namespace string) ([]Epoch, error) {
-	topic := Qualify(namespace, TopicEpochs)
-	adm := kadm.NewClient(cl)
-	details, err := adm.ListTopics(ctx, topic)
-	if err == nil {
-		err = details[topic].Err
-	}
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("describe %s: %w", topic, err)
-	}
-	ends, err := adm.ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list end offsets of %s: %w", topic, err)
-	}
-	end, _ := ends.Lookup(topic, 0)
 	byNumber := map[uint32]Epoch{}
-	if err := readAll(ctx, cl, topic, end.Offset, func(r *kgo.Record) error {
+	if err := readControl(ctx, cl, Qualify(namespace, TopicEpochs), func(r *kgo.Record) error {
 		e, err := DecodeEpoch(r.Value)
-		if err != nil {
-			return fmt.Errorf("%s, offset %d: %w", topic, r.Offset, err)
-		}
 		byNumber[e.Epoch] = e
-		return nil
+		return err
 	}); err != nil {
 		return nil, err
 	}
@@ -113,6 +90,36 @@ func ReadEpochs(ctx context.Context, cl *kgo.Client, namespace string) ([]Epoch,
 	}
 	slices.SortFunc(list, func(a, b Epoch) int { return cmp.Compare(a.Epoch, b.Epoch) })
 	return list, nil
+}
+
+// readControl calls fn with all records of a control topic, of one partition. A
+// topic that is not there has none.
+func readControl(ctx context.Context, cl *kgo.Client, topic string, fn func(*kgo.Record) error) error {
+	adm := kadm.NewClient(cl)
+	details, err := adm.ListTopics(ctx, topic)
+	if err == nil {
+		err = details[topic].Err
+	}
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("describe %s: %w", topic, err)
+	}
+	ends, err := adm.ListEndOffsets(ctx, topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("list end offsets of %s: %w", topic, err)
+	}
+	end, _ := ends.Lookup(topic, 0)
+	return readAll(ctx, cl, topic, end.Offset, func(r *kgo.Record) error {
+		if err := fn(r); err != nil {
+			return fmt.Errorf("%s, offset %d: %w", topic, r.Offset, err)
+		}
+		return nil
+	})
 }
 
 // readAll calls fn with the records of partition 0 of a topic up to an end. Nothing

@@ -63,7 +63,7 @@ func topicConfig(name string, embedded bool) map[string]*string {
 		retain(35)
 	case TopicTransitions, TopicFrictions:
 		retain(35)
-	case TopicEpochs:
+	case TopicEpochs, TopicErasures:
 		set["cleanup.policy"] = "compact"
 	case TopicDeviceChangelog, TopicProfileChangelog:
 		// Small segments: the active one is never compacted.
@@ -89,7 +89,7 @@ func topicConfig(name string, embedded bool) map[string]*string {
 
 // AllTopics lists every topic of a namespace, without the prefix, in a fixed order.
 func AllTopics() []string {
-	return append(append([]string{TopicRaw}, DerivedTopics()...), TopicEpochs)
+	return append(append([]string{TopicRaw}, DerivedTopics()...), TopicEpochs, TopicErasures)
 }
 
 // DerivedTopics lists the topics that a rebuild makes anew from the raw topic.
@@ -130,7 +130,7 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, namespace string, o Topic
 	names := AllTopics()
 	for _, name := range names {
 		full, partitions := Qualify(namespace, name), o.Partitions
-		if name == TopicEpochs {
+		if name == TopicEpochs || name == TopicErasures {
 			partitions = 1
 		}
 		res, err := adm.CreateTopic(ctx, partitions, o.Replication, topicConfig(name, o.Embedded), full)
@@ -151,7 +151,7 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, namespace string, o Topic
 	}
 	want := len(details[full[0]].Partitions)
 	for _, d := range details.Sorted() {
-		if len(d.Partitions) != want && d.Topic != Qualify(namespace, TopicEpochs) {
+		if len(d.Partitions) != want && d.Topic != Qualify(namespace, TopicEpochs) && d.Topic != Qualify(namespace, TopicErasures) {
 			return fmt.Errorf("topic %s has %d partitions and %s has %d: they must be equal; delete %s to have it made anew (its content is derived)",
 				d.Topic, len(d.Partitions), full[0], want, d.Topic)
 		}

@@ -138,6 +138,55 @@ func TestALargeInsertIsOnePart(t *testing.T) {
 	require.Equal(t, []string{strconv.Itoa(rows)}, h.column("SELECT toString(uniqExact(message_id)) FROM "+h.ns+".touchpoints"))
 }
 
+// Rows of any length, lists and nulls arrive as they were, whichever block they
+// travel in and wherever the insert begins.
+func TestRowsOfManyBlocks(t *testing.T) {
+	h := newHouse(t)
+	const rows, from = 2*blockRows + 100, 10
+	tp, tr, se := NewTouchpointBatch(), NewTransitionBatch(), NewSessionBatch()
+	for i := range rows {
+		p := touch(strconv.Itoa(i), "anonymous:a", minute(0))
+		p.Properties = strings.Repeat("x", i%300)
+		for n := range i % 4 {
+			p.OtherIdentifiers = append(p.OtherIdentifiers, strings.Repeat("o", 100*n)+strconv.Itoa(i))
+		}
+		require.NoError(t, tp.Add(p))
+		transition := &wire.Transition{JourneyID: "j", Seq: uint32(i), AtMillis: minute(0), EmittedMillis: minute(0)}
+		session := &wirepb.Session{SessionId: strconv.Itoa(i), StartedMs: minute(0), EndedMs: minute(0), MintedMs: minute(0)}
+		if i%3 > 0 {
+			dwell := int64(-i)
+			transition.DwellMillis = &dwell
+			session.Events = []*wirepb.EventCount{{Event: "e" + strconv.Itoa(i), Count: uint64(i)}}
+		}
+		require.NoError(t, tr.Add(transition))
+		require.NoError(t, se.Add(session))
+	}
+	for range 2 { // a range again, as a retry does
+		for _, b := range []Batch{tp, tr, se} {
+			require.NoError(t, b.Insert(t.Context(), h.conn, h.ns, from, rows))
+		}
+	}
+	want := []string{strconv.Itoa(rows - from)}
+	require.Equal(t, want, h.column("SELECT toString(countIf(length(properties) = n % 300 AND other_identifiers = arrayMap(k -> concat(repeat('o', 100 * k), message_id), range(n % 4)))) FROM (SELECT *, toUInt32(message_id) AS n FROM "+h.ns+".touchpoints FINAL)"))
+	require.Equal(t, want, h.column("SELECT toString(countIf(dwell_ms IS NOT DISTINCT FROM if(seq % 3 > 0, -toInt64(seq), NULL))) FROM "+h.ns+".transitions FINAL"))
+	require.Equal(t, want, h.column("SELECT toString(countIf(event_counts = if(n % 3 > 0, map(concat('e', session_id), toUInt64(n)), map()))) FROM (SELECT *, toUInt32(session_id) AS n FROM "+h.ns+".sessions FINAL)"))
+}
+
+// An idle connection that the server has closed is noticed before it is used.
+func TestAClosedConnectionIsReplaced(t *testing.T) {
+	h := newHouse(t)
+	pool := h.conn.(*connection).pool
+	client, err := pool.get(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, client.Close())
+	pool.idle = append(pool.idle, idleClient{client, time.Now().Add(-2 * freshFor)})
+	h.touchpoints(touch("m1", "anonymous:a", minute(0)))
+	require.Equal(t, []string{"m1"}, h.bi("message_id", "v_touchpoints"))
+	require.Len(t, pool.idle, 1)
+	require.NoError(t, h.conn.Close())
+	require.Empty(t, pool.idle)
+}
+
 func TestDataErrors(t *testing.T) {
 	h := newHouse(t)
 	b := NewTouchpointBatch()

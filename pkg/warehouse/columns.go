@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
@@ -29,7 +28,7 @@ const (
 )
 
 // Batch gathers rows of one table in columns. It is not safe for concurrent use.
-// Strings that are added are kept, not copied, until Reset.
+// What is added is copied.
 type Batch interface {
 	Table() Table
 	Len() int
@@ -90,29 +89,6 @@ func MonthOf(ms int64) int32 {
 	return int32(t.Year()*100 + int(t.Month()))
 }
 
-// buffer is one column of a batch.
-type buffer interface {
-	column() string
-	slice(from, to int) any
-	reset()
-}
-
-// col is a column of values that clickhouse-go appends as a whole slice.
-type col[T any] struct {
-	name   string
-	values []T
-}
-
-func (c *col[T]) add(v T)                { c.values = append(c.values, v) }
-func (c *col[T]) column() string         { return c.name }
-func (c *col[T]) slice(from, to int) any { return c.values[from:to] }
-
-// reset drops the references too: they hold the buffers of fetched records.
-func (c *col[T]) reset() {
-	clear(c.values)
-	c.values = c.values[:0]
-}
-
 // columns is what the batches have in common. Its first buffer counts the rows.
 type columns struct {
 	table   Table
@@ -128,73 +104,4 @@ func (c *columns) Reset() {
 		b.reset()
 	}
 	c.rows = 0
-}
-
-// column adds a column to a batch under construction.
-func column[T any](c *columns, name string) *col[T] {
-	b := &col[T]{name: name}
-	c.buffers = append(c.buffers, b)
-	return b
-}
-
-// blockRows is how many rows travel in one block of an insert. Small blocks keep
-// the driver's buffers small and warm: a third less CPU than one block of 100,000.
-const blockRows = 16384
-
-// insertSettings hold whatever the user's profile says: rows must be stored when
-// Send returns, and the blocks of an insert are joined to one part per partition,
-// so that it happens whole or not at all. LowCardinality columns travel as plain
-// strings, since the driver spends more on making their dictionaries than the
-// server does.
-func insertSettings() clickhouse.Settings {
-	const manyRows, manyBytes = 4 << 20, 1 << 30
-	return clickhouse.Settings{
-		"async_insert":                           0,
-		"low_cardinality_allow_in_native_format": 0,
-		"min_insert_block_size_rows":             manyRows,
-		"min_insert_block_size_bytes":            manyBytes,
-	}
-}
-
-func (c *columns) Insert(ctx context.Context, conn driver.Conn, namespace string, from, to int) error {
-	if from < 0 || to > c.rows || from >= to {
-		return fmt.Errorf("insert into %s: no rows [%d, %d) in a batch of %d", c.table, from, to, c.rows)
-	}
-	names := make([]string, len(c.buffers))
-	for i, b := range c.buffers {
-		names[i] = b.column()
-	}
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(insertSettings()))
-	//nolint:clickhouselint // Close would complete the insert with the blocks sent so far: Abort drops it
-	batch, err := conn.PrepareBatch(ctx, "INSERT INTO "+namespace+"."+string(c.table)+" ("+strings.Join(names, ", ")+")")
-	if err != nil {
-		return fmt.Errorf("insert into %s.%s: %w", namespace, c.table, err)
-	}
-	if err := c.fill(batch, from, to); err != nil {
-		_ = batch.Abort() // drops the connection, and with it the insert
-		return fmt.Errorf("insert into %s.%s: %w", namespace, c.table, err)
-	}
-	if err := batch.Send(); err != nil {
-		return fmt.Errorf("insert into %s.%s: %w", namespace, c.table, err)
-	}
-	return nil
-}
-
-// fill sends all blocks but the last, which it leaves in the batch.
-func (c *columns) fill(batch driver.Batch, from, to int) error {
-	for {
-		end := min(from+blockRows, to)
-		for i, b := range c.buffers {
-			if err := batch.Column(i).Append(b.slice(from, end)); err != nil {
-				return fmt.Errorf("column %s: %w", b.column(), err)
-			}
-		}
-		if end == to {
-			return nil
-		}
-		if err := batch.Flush(); err != nil {
-			return err
-		}
-		from = end
-	}
 }

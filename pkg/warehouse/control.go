@@ -3,7 +3,6 @@ package warehouse
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
 )
@@ -11,36 +10,34 @@ import (
 // IdentityBatch gathers rows of the table identities.
 type IdentityBatch struct {
 	columns
-	identifier *col[string]
-	owners     *col[[][]any] // tuples (from_at, message_id, user_id)
-	epoch      *col[uint64]
-	frozen     *col[bool]
-	revision   *col[uint64]
+	identifier *textCol
+	owners     *ownersCol
+	epoch      *intCol[uint64]
+	frozen     *boolCol
+	revision   *intCol[uint64]
 }
 
 // NewIdentityBatch makes an empty batch.
 func NewIdentityBatch() *IdentityBatch {
 	b := &IdentityBatch{columns: columns{table: TableIdentities}}
 	c := &b.columns
-	b.identifier = column[string](c, "identifier")
-	b.owners = column[[][]any](c, "map")
-	b.epoch = column[uint64](c, "epoch")
-	b.frozen = column[bool](c, "frozen")
-	b.revision = column[uint64](c, "revision")
+	b.identifier = newText(c, "identifier")
+	b.owners = newOwners(c, "map")
+	b.epoch = newNumber[uint64](c, "epoch", "UInt64")
+	b.frozen = newTruth(c, "frozen")
+	b.revision = newNumber[uint64](c, "revision", "UInt64")
 	return b
 }
 
 // Add adds a row. The table has one partition only.
 func (b *IdentityBatch) Add(i *wirepb.Identity) error {
-	owners := make([][]any, len(i.Map))
 	for n, l := range i.Map {
 		if err := checkTimes("from_at", l.FromMs); err != nil {
 			return fmt.Errorf("map entry %d: %w", n, err)
 		}
-		owners[n] = []any{time.UnixMilli(l.FromMs).UTC(), l.MessageId, l.UserId}
 	}
 	b.identifier.add(i.Identifier)
-	b.owners.add(owners)
+	b.owners.add(i.Map)
 	b.epoch.add(i.Epoch)
 	b.frozen.add(i.Frozen)
 	b.revision.add(i.Revision)
@@ -51,27 +48,32 @@ func (b *IdentityBatch) Add(i *wirepb.Identity) error {
 // QualityBatch gathers rows of the table data_quality.
 type QualityBatch struct {
 	columns
-	minute                                                     *col[time.Time]
-	source                                                     *col[string]
-	partition                                                  *col[int32]
-	accepted, touchpoints, duplicates, rejected, late, rekeyed *col[uint64]
-	revision                                                   *col[uint64]
+	minute                                                     *intCol[uint32]
+	source                                                     *textCol
+	partition                                                  *intCol[int32]
+	accepted, touchpoints, duplicates, rejected, late, rekeyed *intCol[uint64]
+	erased, fTouchpoints, fLate, fRejected                     *intCol[uint64]
+	revision                                                   *intCol[uint64]
 }
 
 // NewQualityBatch makes an empty batch.
 func NewQualityBatch() *QualityBatch {
 	b := &QualityBatch{columns: columns{table: TableQuality}}
 	c := &b.columns
-	b.minute = column[time.Time](c, "minute")
-	b.source = column[string](c, "source")
-	b.partition = column[int32](c, "partition")
-	b.accepted = column[uint64](c, "accepted")
-	b.touchpoints = column[uint64](c, "touchpoints")
-	b.duplicates = column[uint64](c, "duplicates")
-	b.rejected = column[uint64](c, "rejected")
-	b.late = column[uint64](c, "late")
-	b.rekeyed = column[uint64](c, "rekeyed")
-	b.revision = column[uint64](c, "revision")
+	b.minute = newNumber[uint32](c, "minute", "DateTime('UTC')")
+	b.source = newText(c, "source")
+	b.partition = newNumber[int32](c, "partition", "Int32")
+	b.accepted = newNumber[uint64](c, "accepted", "UInt64")
+	b.touchpoints = newNumber[uint64](c, "touchpoints", "UInt64")
+	b.duplicates = newNumber[uint64](c, "duplicates", "UInt64")
+	b.rejected = newNumber[uint64](c, "rejected", "UInt64")
+	b.late = newNumber[uint64](c, "late", "UInt64")
+	b.rekeyed = newNumber[uint64](c, "rekeyed", "UInt64")
+	b.erased = newNumber[uint64](c, "erased", "UInt64")
+	b.fTouchpoints = newNumber[uint64](c, "forgotten_touchpoints", "UInt64")
+	b.fLate = newNumber[uint64](c, "forgotten_late", "UInt64")
+	b.fRejected = newNumber[uint64](c, "forgotten_rejected", "UInt64")
+	b.revision = newNumber[uint64](c, "revision", "UInt64")
 	return b
 }
 
@@ -80,7 +82,7 @@ func (b *QualityBatch) Add(q *wirepb.Quality) error {
 	if q.MinuteMs < 0 || q.MinuteMs/1000 > math.MaxUint32 { // DateTime
 		return fmt.Errorf("minute is %d ms: time is outside the years 1970 to 2106", q.MinuteMs)
 	}
-	b.minute.add(time.UnixMilli(q.MinuteMs).UTC())
+	b.minute.add(uint32(q.MinuteMs / 1000))
 	b.source.add(q.Source)
 	b.partition.add(q.Partition)
 	b.accepted.add(q.Accepted)
@@ -89,6 +91,10 @@ func (b *QualityBatch) Add(q *wirepb.Quality) error {
 	b.rejected.add(q.Rejected)
 	b.late.add(q.Late)
 	b.rekeyed.add(q.Rekeyed)
+	b.erased.add(q.Erased)
+	b.fTouchpoints.add(q.ForgottenTouchpoints)
+	b.fLate.add(q.ForgottenLate)
+	b.fRejected.add(q.ForgottenRejected)
 	b.revision.add(q.Revision)
 	b.rows++
 	return nil
@@ -97,22 +103,22 @@ func (b *QualityBatch) Add(q *wirepb.Quality) error {
 // EpochBatch gathers rows of the table epochs.
 type EpochBatch struct {
 	columns
-	step      *col[string]
-	epoch     *col[uint32]
-	partition *col[int32]
-	from      *col[int64]
-	completed *col[int64]
+	step      *textCol
+	epoch     *intCol[uint32]
+	partition *intCol[int32]
+	from      *intCol[int64]
+	completed *intCol[int64]
 }
 
 // NewEpochBatch makes an empty batch.
 func NewEpochBatch() *EpochBatch {
 	b := &EpochBatch{columns: columns{table: TableEpochs}}
 	c := &b.columns
-	b.step = column[string](c, "step")
-	b.epoch = column[uint32](c, "epoch")
-	b.partition = column[int32](c, "partition")
-	b.from = column[int64](c, "from_at")
-	b.completed = column[int64](c, "completed_at")
+	b.step = newText(c, "step")
+	b.epoch = newNumber[uint32](c, "epoch", "UInt32")
+	b.partition = newNumber[int32](c, "partition", "Int32")
+	b.from = moment(c, "from_at")
+	b.completed = moment(c, "completed_at")
 	return b
 }
 
@@ -148,24 +154,24 @@ type Rejected struct {
 // RejectedBatch gathers rows of the table rejected.
 type RejectedBatch struct {
 	columns
-	origin, reason, text, source *col[string]
-	received                     *col[int64]
-	key, value                   *col[[]byte]
-	revision                     *col[uint64]
+	origin, reason, text, source *textCol
+	received                     *intCol[int64]
+	key, value                   *textCol
+	revision                     *intCol[uint64]
 }
 
 // NewRejectedBatch makes an empty batch.
 func NewRejectedBatch() *RejectedBatch {
 	b := &RejectedBatch{columns: columns{table: TableRejected}}
 	c := &b.columns
-	b.origin = column[string](c, "origin")
-	b.reason = column[string](c, "reason")
-	b.text = column[string](c, "error")
-	b.source = column[string](c, "source")
-	b.received = column[int64](c, "received_at")
-	b.key = column[[]byte](c, "record_key")
-	b.value = column[[]byte](c, "value")
-	b.revision = column[uint64](c, "revision")
+	b.origin = newText(c, "origin")
+	b.reason = newText(c, "reason")
+	b.text = newText(c, "error")
+	b.source = newText(c, "source")
+	b.received = moment(c, "received_at")
+	b.key = newText(c, "record_key")
+	b.value = newText(c, "value")
+	b.revision = newNumber[uint64](c, "revision", "UInt64")
 	return b
 }
 
@@ -177,8 +183,8 @@ func (b *RejectedBatch) Add(r *Rejected) {
 	b.text.add(r.Error)
 	b.source.add(r.Source)
 	b.received.add(min(max(r.ReceivedMillis, minMillis), maxMillis))
-	b.key.add(r.Key)
-	b.value.add(r.Value)
+	b.key.add(string(r.Key))
+	b.value.add(string(r.Value))
 	b.revision.add(r.Revision)
 	b.rows++
 }

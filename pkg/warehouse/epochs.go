@@ -75,6 +75,9 @@ func PutEpoch(ctx context.Context, conn driver.Conn, namespace string, e Epoch) 
 	if err := checkTimes("from_at completed_at", e.FromMillis, e.CompletedMillis); err != nil {
 		return err
 	}
+	if err := oneServer(ctx, conn, namespace); err != nil {
+		return err
+	}
 	if err := MoveNext(ctx, conn, namespace, e.Epoch); err != nil {
 		return err
 	}
@@ -128,10 +131,23 @@ func waiting(ctx context.Context, conn driver.Conn, namespace string, t Table, e
 
 // DropNext forgets the rows that wait: those of a rebuild that was given up.
 func DropNext(ctx context.Context, conn driver.Conn, namespace string) error {
+	if err := oneServer(ctx, conn, namespace); err != nil {
+		return err
+	}
 	for _, t := range nextTables() {
 		if err := conn.Exec(ctx, "TRUNCATE TABLE IF EXISTS "+NextNamespace(namespace)+"."+string(t)); err != nil {
 			return fmt.Errorf("drop what an earlier rebuild left in %s: %w", t, err)
 		}
 	}
 	return nil
+}
+
+// oneServer is an error for a namespace of a cluster, whose partitions cannot be
+// moved by way of its Distributed tables.
+func oneServer(ctx context.Context, conn driver.Conn, namespace string) error {
+	cluster, err := clusterOf(ctx, conn, namespace)
+	if err == nil && cluster != "" {
+		err = fmt.Errorf("%w %s: a rebuild there is not supported; replay into a new namespace instead", ErrCluster, cluster)
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package warehouse
 import (
 	"errors"
 
+	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
@@ -33,6 +34,9 @@ func dataError(code int32) bool {
 // IsDataError says whether ClickHouse refused an insert because of a row in it,
 // so that repeating it is in vain and the row must be found and set aside.
 func IsDataError(err error) bool {
+	if e, ok := ch.AsException(err); ok {
+		return dataError(int32(e.Code))
+	}
 	var e *clickhouse.Exception
 	return errors.As(err, &e) && dataError(e.Code)
 }

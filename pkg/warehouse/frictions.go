@@ -10,41 +10,41 @@ import (
 // FrictionBatch gathers rows of the table frictions.
 type FrictionBatch struct {
 	columns
-	id, profile, journey, name, kind         *col[string]
-	severity                                 *col[uint8]
-	stage, substage                          *col[string]
-	at                                       *col[int64]
-	touchpoint, identifier, session, channel *col[string]
-	persona, status                          *col[string]
-	live                                     *col[bool]
-	model                                    *col[string]
-	emitted                                  *col[int64]
-	revision                                 *col[uint64]
+	id, profile, journey, name, kind         *textCol
+	severity                                 *intCol[uint8]
+	stage, substage                          *textCol
+	at                                       *intCol[int64]
+	touchpoint, identifier, session, channel *textCol
+	persona, status                          *textCol
+	live                                     *boolCol
+	model                                    *textCol
+	emitted                                  *intCol[int64]
+	revision                                 *intCol[uint64]
 }
 
 // NewFrictionBatch makes an empty batch.
 func NewFrictionBatch() *FrictionBatch {
 	b := &FrictionBatch{columns: columns{table: TableFrictions}}
 	c := &b.columns
-	b.id = column[string](c, "friction_id")
-	b.profile = column[string](c, "profile")
-	b.journey = column[string](c, "journey_id")
-	b.name = column[string](c, "name")
-	b.kind = column[string](c, "kind")
-	b.severity = column[uint8](c, "severity")
-	b.stage = column[string](c, "stage")
-	b.substage = column[string](c, "substage")
-	b.at = column[int64](c, "at")
-	b.touchpoint = column[string](c, "touchpoint_id")
-	b.identifier = column[string](c, "identifier")
-	b.session = column[string](c, "session_id")
-	b.channel = column[string](c, "channel")
-	b.persona = column[string](c, "persona")
-	b.status = column[string](c, "status")
-	b.live = column[bool](c, "live")
-	b.model = column[string](c, "model")
-	b.emitted = column[int64](c, "emitted_at")
-	b.revision = column[uint64](c, "revision")
+	b.id = newText(c, "friction_id")
+	b.profile = newText(c, "profile")
+	b.journey = newText(c, "journey_id")
+	b.name = newText(c, "name")
+	b.kind = newText(c, "kind")
+	b.severity = newNumber[uint8](c, "severity", "UInt8")
+	b.stage = newText(c, "stage")
+	b.substage = newText(c, "substage")
+	b.at = moment(c, "at")
+	b.touchpoint = newText(c, "touchpoint_id")
+	b.identifier = newText(c, "identifier")
+	b.session = newText(c, "session_id")
+	b.channel = newText(c, "channel")
+	b.persona = newText(c, "persona")
+	b.status = newText(c, "status")
+	b.live = newTruth(c, "live")
+	b.model = newText(c, "model")
+	b.emitted = moment(c, "emitted_at")
+	b.revision = newNumber[uint64](c, "revision", "UInt64")
 	return b
 }
 

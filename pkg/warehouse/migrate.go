@@ -2,23 +2,24 @@ package warehouse
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
-	"strconv"
-	"strings"
-	"text/template"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	schemas "github.com/cairnhq/cairn/schemas/clickhouse"
 )
 
-// ErrEdited marks a migration that differs from what was applied.
-var ErrEdited = errors.New("the DDL does not match the database")
+// Why a database is left alone. No retry mends these.
+var (
+	// ErrEdited marks a migration that differs from what was applied.
+	ErrEdited = errors.New("the DDL does not match the database")
+	// ErrNewer marks a database that a newer cairn has migrated.
+	ErrNewer = errors.New("the database is newer than this program")
+	// ErrCluster marks a database whose tables a migration must reach on every host.
+	ErrCluster = errors.New("the namespace is spread over a cluster")
+)
 
 // CreateDatabases creates the namespace's databases where they are missing.
 func CreateDatabases(ctx context.Context, conn driver.Conn, namespace string) error {
@@ -35,178 +36,220 @@ func CreateDatabases(ctx context.Context, conn driver.Conn, namespace string) er
 
 // Migrate brings the namespace's databases to the state of schemas/clickhouse: it
 // creates them, applies the migrations that have not been applied, then replaces
-// all views. It may run again at any time and in several processes at once:
-// every statement is idempotent and every process writes the same record of it.
-// A migration that was edited after it had been applied is an error naming the
-// file; nothing is changed then.
+// all views. It may run again at any time and in several processes at once: a lock
+// in the database lets one of them work, and every statement is idempotent for the
+// case that one dies. Nothing is changed where a migration was edited after it had
+// been applied (ErrEdited, naming the file), or where a newer cairn has migrated
+// (ErrNewer). Of a namespace that MigrateCluster made it changes nothing, and is
+// content if nothing is pending; else it returns ErrCluster.
 func Migrate(ctx context.Context, conn driver.Conn, namespace string) error {
 	return migrate(ctx, conn, namespace, schemas.Migrations, schemas.Views)
 }
 
 func migrate(ctx context.Context, conn driver.Conn, namespace string, migrations, views fs.FS) error {
-	if err := CreateDatabases(ctx, conn, namespace); err != nil {
-		return err
-	}
-	list, err := readMigrations(migrations)
+	m := migrator{conn: conn, namespace: namespace, migrations: migrations, views: views}
+	cluster, err := clusterOf(ctx, conn, namespace)
 	if err != nil {
 		return err
 	}
-	applied, err := appliedMigrations(ctx, conn, namespace)
+	if cluster == "" {
+		return m.run(ctx)
+	}
+	p, err := m.plan(ctx)
+	if err == nil && len(p.Migrations) > 0 {
+		err = fmt.Errorf("%w: %s is pending in %s; run cairn migrate --cluster %s", ErrCluster, p.Migrations[0].File, namespace, cluster)
+	}
+	return err
+}
+
+// Plan is what Migrate would do. Views are replaced in any case.
+type Plan struct {
+	Applied    []string `json:"applied"`    // files, oldest first
+	Migrations []Step   `json:"migrations"` // pending, in order
+	Views      []Step   `json:"views"`      // in order
+}
+
+// Step is a file and its statements as they would be executed.
+type Step struct {
+	File       string   `json:"file"`
+	Statements []string `json:"statements"`
+}
+
+// PlanMigrate returns what Migrate would do, and its errors, and changes nothing.
+func PlanMigrate(ctx context.Context, conn driver.Conn, namespace string) (Plan, error) {
+	if err := CheckNamespace(namespace); err != nil {
+		return Plan{}, err
+	}
+	m := migrator{conn: conn, namespace: namespace, migrations: schemas.Migrations, views: schemas.Views}
+	return m.plan(ctx)
+}
+
+// migrator brings one server up to date.
+type migrator struct {
+	conn              driver.Conn
+	namespace         string
+	migrations, views fs.FS
+	rewrite           *rewriter // nil: statements are executed as they are
+}
+
+// run applies what is pending and replaces the views, under the lock.
+func (m *migrator) run(ctx context.Context) error {
+	if err := CreateDatabases(ctx, m.conn, m.namespace); err != nil {
+		return err
+	}
+	unlock, err := lockSchema(ctx, m.conn, m.namespace, lockExpiry)
 	if err != nil {
 		return err
 	}
-	for _, m := range list {
-		if sum, ok := applied[m.version]; ok && sum != m.checksum {
-			return fmt.Errorf("%w: migration %s was edited after it had been applied to %s; restore it and put the change into a new migration", ErrEdited, m.file, namespace)
-		}
+	defer unlock()
+	if err := m.createRecord(ctx); err != nil {
+		return err
 	}
-	for _, m := range list {
-		if _, ok := applied[m.version]; ok {
+	list, applied, err := m.pending(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range list {
+		if _, ok := applied[f.version]; ok {
 			continue
 		}
-		if err := apply(ctx, conn, namespace, m.file, m.text); err != nil {
+		s, err := m.render(f)
+		if err == nil {
+			err = m.apply(ctx, s)
+		}
+		if err != nil {
 			return err
 		}
-		if err := conn.Exec(ctx, "INSERT INTO "+namespace+".schema_migrations (version, name, checksum) VALUES (?, ?, ?)",
-			m.version, m.file, m.checksum); err != nil {
-			return fmt.Errorf("record migration %s: %w", m.file, err)
+		if err := m.conn.Exec(ctx, "INSERT INTO "+m.namespace+".schema_migrations (version, name, checksum) VALUES (?, ?, ?)",
+			f.version, f.file, f.checksum); err != nil {
+			return fmt.Errorf("record migration %s: %w", f.file, err)
 		}
 	}
-	return replaceViews(ctx, conn, namespace, views)
-}
-
-// migration is one file of migrations/.
-type migration struct {
-	version  uint32
-	file     string
-	text     string
-	checksum string // of the text, hex SHA-256
-}
-
-var migrationName = regexp.MustCompile(`^([0-9]{4})_[a-z0-9_]+\.sql$`)
-
-// readMigrations lists the files in the order of their numbers.
-func readMigrations(files fs.FS) ([]migration, error) {
-	paths, err := fs.Glob(files, "migrations/*.sql") // in name order
+	views, err := readViews(m.namespace, m.views)
 	if err != nil {
-		return nil, fmt.Errorf("list migrations: %w", err)
+		return err
 	}
-	var list []migration
-	for _, path := range paths {
-		name := strings.TrimPrefix(path, "migrations/")
-		match := migrationName.FindStringSubmatch(name)
-		if match == nil {
-			return nil, fmt.Errorf("migration %s is not named NNNN_words.sql", name)
+	for _, v := range views {
+		if err := m.apply(ctx, v); err != nil {
+			return err
 		}
-		version, err := strconv.ParseUint(match[1], 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("migration %s: %w", name, err)
-		}
-		if n := len(list); n > 0 && list[n-1].version == uint32(version) {
-			return nil, fmt.Errorf("migrations %s and %s have the same number", list[n-1].file, name)
-		}
-		text, err := fs.ReadFile(files, path)
-		if err != nil {
-			return nil, fmt.Errorf("read migration %s: %w", name, err)
-		}
-		sum := sha256.Sum256(text)
-		list = append(list, migration{version: uint32(version), file: name, text: string(text), checksum: hex.EncodeToString(sum[:])})
 	}
-	return list, nil
+	return nil
 }
 
-// appliedMigrations returns the checksums by version.
-func appliedMigrations(ctx context.Context, conn driver.Conn, namespace string) (map[uint32]string, error) {
-	table := namespace + ".schema_migrations"
-	if err := conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS `+table+`
+// plan is run without doing it.
+func (m *migrator) plan(ctx context.Context) (Plan, error) {
+	var p Plan
+	list, applied, err := m.pending(ctx)
+	if err != nil {
+		return p, err
+	}
+	for _, f := range list {
+		if _, ok := applied[f.version]; ok {
+			p.Applied = append(p.Applied, f.file)
+			continue
+		}
+		s, err := m.render(f)
+		if err != nil {
+			return p, err
+		}
+		p.Migrations = append(p.Migrations, s.step())
+	}
+	views, err := readViews(m.namespace, m.views)
+	for _, v := range views {
+		p.Views = append(p.Views, v.step())
+	}
+	return p, err
+}
+
+func (s script) step() Step {
+	step := Step{File: s.file}
+	for _, st := range s.statements {
+		step.Statements = append(step.Statements, st.text)
+	}
+	return step
+}
+
+// render renders a migration, for a cluster if there is one.
+func (m *migrator) render(f migration) (script, error) {
+	s, err := render(m.namespace, f.file, f.text)
+	if err != nil || m.rewrite == nil {
+		return s, err
+	}
+	return m.rewrite.script(s)
+}
+
+// pending returns all migrations and those that were applied, by version, and
+// refuses a database that they do not belong to.
+func (m *migrator) pending(ctx context.Context) ([]migration, map[uint32]migration, error) {
+	list, err := readMigrations(m.migrations)
+	if err != nil {
+		return nil, nil, err
+	}
+	applied, err := m.applied(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	newest := uint32(0)
+	for _, f := range list {
+		newest = max(newest, f.version)
+		if was, ok := applied[f.version]; ok && was.checksum != f.checksum {
+			return nil, nil, fmt.Errorf("%w: migration %s was edited after it had been applied to %s; restore it and put the change into a new migration", ErrEdited, f.file, m.namespace)
+		}
+	}
+	for _, was := range applied {
+		if was.version > newest {
+			return nil, nil, fmt.Errorf("%w: %s has migration %s, and this program knows them up to %04d; run the newer one, or restore a backup of before", ErrNewer, m.namespace, was.file, newest)
+		}
+	}
+	return list, applied, nil
+}
+
+func (m *migrator) createRecord(ctx context.Context) error {
+	table := m.namespace + ".schema_migrations"
+	if err := m.conn.Exec(ctx, `CREATE TABLE IF NOT EXISTS `+table+`
 		(version UInt32 COMMENT 'Number of the migration', name String COMMENT 'Its file', checksum String COMMENT 'SHA-256 of the file',
 		 applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') COMMENT 'When it was applied first or last')
 		ENGINE = ReplacingMergeTree(applied_at) ORDER BY version COMMENT 'Migrations that have been applied'`); err != nil {
-		return nil, fmt.Errorf("create %s: %w", table, err)
+		return fmt.Errorf("create %s: %w", table, err)
 	}
-	rows, err := conn.Query(ctx, "SELECT version, checksum FROM "+table+" FINAL")
+	return nil
+}
+
+// applied returns the migrations of the record by version; none if there is no
+// record yet.
+func (m *migrator) applied(ctx context.Context) (map[uint32]migration, error) {
+	table := m.namespace + ".schema_migrations"
+	var exists uint64
+	if err := m.conn.QueryRow(ctx, "SELECT count() FROM system.tables WHERE database = ? AND name = 'schema_migrations'", m.namespace).Scan(&exists); err != nil {
+		return nil, fmt.Errorf("look for %s: %w", table, err)
+	}
+	if exists == 0 {
+		return map[uint32]migration{}, nil
+	}
+	rows, err := m.conn.Query(ctx, "SELECT version, name, checksum FROM "+table+" FINAL")
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", table, err)
 	}
 	defer func() { _ = rows.Close() }()
-	applied := map[uint32]string{}
+	applied := map[uint32]migration{}
 	for rows.Next() {
-		var version uint32
-		var checksum string
-		if err := rows.Scan(&version, &checksum); err != nil {
+		var was migration
+		if err := rows.Scan(&was.version, &was.file, &was.checksum); err != nil {
 			return nil, fmt.Errorf("read %s: %w", table, err)
 		}
-		applied[version] = checksum
+		applied[was.version] = was
 	}
 	return applied, rows.Err()
 }
 
-// replaceViews applies views/*.sql in name order, so that a view may read those
-// of an earlier file.
-func replaceViews(ctx context.Context, conn driver.Conn, namespace string, files fs.FS) error {
-	paths, err := fs.Glob(files, "views/*.sql")
-	if err != nil {
-		return fmt.Errorf("list views: %w", err)
-	}
-	for _, path := range paths {
-		text, err := fs.ReadFile(files, path)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", path, err)
-		}
-		if err := apply(ctx, conn, namespace, path, string(text)); err != nil {
-			return err
+// apply executes the statements of a file. Errors name the file and the line that
+// the statement begins at.
+func (m *migrator) apply(ctx context.Context, s script) error {
+	for _, st := range s.statements {
+		if err := m.conn.Exec(ctx, st.text); err != nil {
+			return fmt.Errorf("apply %s:%d: %w", s.file, st.line, err)
 		}
 	}
 	return nil
-}
-
-// apply renders a file for the namespace and executes its statements. Errors
-// name the file and the line its statement begins at.
-func apply(ctx context.Context, conn driver.Conn, namespace, file, text string) error {
-	tmpl, err := template.New(file).Option("missingkey=error").Parse(text)
-	if err != nil {
-		return fmt.Errorf("read %s: %w", file, err)
-	}
-	var rendered strings.Builder
-	if err := tmpl.Execute(&rendered, names{namespace}); err != nil {
-		return fmt.Errorf("render %s: %w", file, err)
-	}
-	for _, s := range statements(rendered.String()) {
-		if err := conn.Exec(ctx, s.text); err != nil {
-			return fmt.Errorf("apply %s:%d: %w", file, s.line, err)
-		}
-	}
-	return nil
-}
-
-type statement struct {
-	text string
-	line int // of its first word, from 1
-}
-
-// statements splits a file at semicolons that end a line. Comment lines before a
-// statement are dropped.
-func statements(text string) []statement {
-	var list []statement
-	var current []string
-	start := 0
-	for i, line := range strings.Split(text, "\n") {
-		trimmed := strings.TrimSpace(line)
-		if len(current) == 0 {
-			if trimmed == "" || strings.HasPrefix(trimmed, "--") {
-				continue
-			}
-			start = i + 1
-		}
-		end := strings.HasSuffix(trimmed, ";") && !strings.HasPrefix(trimmed, "--")
-		current = append(current, strings.TrimSuffix(strings.TrimRight(line, " \t\r"), ";"))
-		if end {
-			list = append(list, statement{strings.Join(current, "\n"), start})
-			current = nil
-		}
-	}
-	if len(current) > 0 {
-		list = append(list, statement{strings.Join(current, "\n"), start})
-	}
-	return list
 }

@@ -64,6 +64,47 @@ func TestMigrateRefusesAnEditedMigration(t *testing.T) {
 	require.Empty(t, h.column("SELECT name FROM system.tables WHERE database = '"+env.Namespace+"' AND name = 'b'"))
 }
 
+// A database that a newer program has migrated is left as it is.
+func TestMigrateRefusesANewerDatabase(t *testing.T) {
+	h := newHouse(t)
+	h.exec("INSERT INTO " + h.ns + ".schema_migrations (version, name, checksum) VALUES (9999, '9999_future.sql', 'x')")
+	h.exec("CREATE OR REPLACE VIEW " + h.ns + "_bi.dim_stage AS SELECT 'of the future' AS stage")
+	err := Migrate(t.Context(), h.conn, h.ns)
+	require.ErrorIs(t, err, ErrNewer)
+	require.ErrorContains(t, err, "9999_future.sql")
+	_, err = PlanMigrate(t.Context(), h.conn, h.ns)
+	require.ErrorIs(t, err, ErrNewer)
+	require.Equal(t, []string{"of the future"}, h.bi("stage", "dim_stage"))
+}
+
+// A plan says what a migration would do, and does nothing.
+func TestPlanMigrate(t *testing.T) {
+	h := emptyHouse(t)
+	list, err := readMigrations(schemas.Migrations)
+	require.NoError(t, err)
+	p, err := PlanMigrate(t.Context(), h.conn, h.ns)
+	require.NoError(t, err)
+	require.Empty(t, p.Applied)
+	require.Len(t, p.Migrations, len(list))
+	require.Contains(t, p.Migrations[0].Statements[0], "CREATE TABLE IF NOT EXISTS "+h.ns+".touchpoints")
+	require.NotEmpty(t, p.Views)
+	require.Empty(t, h.column("SELECT name FROM system.databases WHERE startsWith(name, '"+h.ns+"')"), "nothing was created")
+
+	require.NoError(t, migrate(t.Context(), h.conn, h.ns, until(t, "0004"), fstest.MapFS{}))
+	before := h.tables()
+	p, err = PlanMigrate(t.Context(), h.conn, h.ns)
+	require.NoError(t, err)
+	require.Len(t, p.Applied, 4)
+	require.Equal(t, "0005_epochs.sql", p.Migrations[0].File)
+	require.Equal(t, before, h.tables())
+
+	require.NoError(t, Migrate(t.Context(), h.conn, h.ns))
+	p, err = PlanMigrate(t.Context(), h.conn, h.ns)
+	require.NoError(t, err)
+	require.Len(t, p.Applied, len(list))
+	require.Empty(t, p.Migrations)
+}
+
 func TestMigrateNamesTheFileAndLineOfAnError(t *testing.T) {
 	env := testbed.ClickHouse(t)
 	conn, err := Open(t.Context(), env.DSN)

@@ -32,7 +32,10 @@ func Open(ctx context.Context, dsn string) (driver.Conn, error) {
 }
 
 // OpenLazy is Open without the ping: it fails only on a DSN that cannot be read.
-func OpenLazy(dsn string) (driver.Conn, error) {
+func OpenLazy(dsn string) (driver.Conn, error) { return openLazy(dsn, nil) }
+
+// openLazy lets the options be changed that the DSN gives.
+func openLazy(dsn string, change func(*clickhouse.Options)) (driver.Conn, error) {
 	o, err := clickhouse.ParseDSN(dsn)
 	if err != nil {
 		// The error of the parser may quote the DSN, and with it the password.
@@ -48,11 +51,14 @@ func OpenLazy(dsn string) (driver.Conn, error) {
 		o.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
 	}
 	o.ClientInfo.Products = append(o.ClientInfo.Products, struct{ Name, Version string }{"cairn", "1"})
+	if change != nil {
+		change(o)
+	}
 	conn, err := clickhouse.Open(o)
 	if err != nil {
 		return nil, fmt.Errorf("open ClickHouse: %w", err)
 	}
-	return conn, nil
+	return &connection{Conn: conn, pool: newNativePool(o)}, nil
 }
 
 // namespaces that are database names without quoting, and short enough for the

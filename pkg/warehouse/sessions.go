@@ -7,56 +7,56 @@ import (
 // SessionBatch gathers rows of the table sessions.
 type SessionBatch struct {
 	columns
-	id, identifier, status, mergedInto           *col[string]
-	started, ended, minted                       *col[int64]
-	touchpoints                                  *col[uint64]
-	channel, lastChannel, source                 *col[string]
-	landing, exit, referrer                      *col[string]
-	campaignSource, campaignMedium, campaignName *col[string]
-	revenue                                      *col[int64]
-	bot, live                                    *col[bool]
-	revision                                     *col[uint64]
-	device                                       *col[string]
-	pages                                        *col[uint64]
-	events                                       *col[eventCounts]
-	sentimentSum                                 *col[int64]
-	sentimentCount                               *col[uint64]
-	oversized                                    *col[bool]
-	channelGroup                                 *col[string]
+	id, identifier, status, mergedInto           *textCol
+	started, ended, minted                       *intCol[int64]
+	touchpoints                                  *intCol[uint64]
+	channel, lastChannel, source                 *textCol
+	landing, exit, referrer                      *textCol
+	campaignSource, campaignMedium, campaignName *textCol
+	revenue                                      *intCol[int64]
+	bot, live                                    *boolCol
+	revision                                     *intCol[uint64]
+	device                                       *textCol
+	pages                                        *intCol[uint64]
+	events                                       *countsCol
+	sentimentSum                                 *intCol[int64]
+	sentimentCount                               *intCol[uint64]
+	oversized                                    *boolCol
+	channelGroup                                 *textCol
 }
 
 // NewSessionBatch makes an empty batch.
 func NewSessionBatch() *SessionBatch {
 	b := &SessionBatch{columns: columns{table: TableSessions}}
 	c := &b.columns
-	b.id = column[string](c, "session_id")
-	b.identifier = column[string](c, "identifier")
-	b.status = column[string](c, "status")
-	b.mergedInto = column[string](c, "merged_into")
-	b.started = column[int64](c, "started_at")
-	b.ended = column[int64](c, "ended_at")
-	b.minted = column[int64](c, "minted_at")
-	b.touchpoints = column[uint64](c, "touchpoints")
-	b.channel = column[string](c, "channel")
-	b.lastChannel = column[string](c, "last_channel")
-	b.source = column[string](c, "source")
-	b.landing = column[string](c, "landing_page")
-	b.exit = column[string](c, "exit_page")
-	b.referrer = column[string](c, "referrer")
-	b.campaignSource = column[string](c, "campaign_source")
-	b.campaignMedium = column[string](c, "campaign_medium")
-	b.campaignName = column[string](c, "campaign_name")
-	b.revenue = column[int64](c, "revenue_micros")
-	b.bot = column[bool](c, "is_bot")
-	b.live = column[bool](c, "live")
-	b.revision = column[uint64](c, "revision")
-	b.device = column[string](c, "device")
-	b.pages = column[uint64](c, "pages")
-	b.events = column[eventCounts](c, "event_counts")
-	b.sentimentSum = column[int64](c, "sentiment_sum")
-	b.sentimentCount = column[uint64](c, "sentiment_count")
-	b.oversized = column[bool](c, "oversized")
-	b.channelGroup = column[string](c, "channel_group")
+	b.id = newText(c, "session_id")
+	b.identifier = newText(c, "identifier")
+	b.status = newText(c, "status")
+	b.mergedInto = newText(c, "merged_into")
+	b.started = moment(c, "started_at")
+	b.ended = moment(c, "ended_at")
+	b.minted = moment(c, "minted_at")
+	b.touchpoints = newNumber[uint64](c, "touchpoints", "UInt64")
+	b.channel = newText(c, "channel")
+	b.lastChannel = newText(c, "last_channel")
+	b.source = newText(c, "source")
+	b.landing = newText(c, "landing_page")
+	b.exit = newText(c, "exit_page")
+	b.referrer = newText(c, "referrer")
+	b.campaignSource = newText(c, "campaign_source")
+	b.campaignMedium = newText(c, "campaign_medium")
+	b.campaignName = newText(c, "campaign_name")
+	b.revenue = newNumber[int64](c, "revenue_micros", "Int64")
+	b.bot = newTruth(c, "is_bot")
+	b.live = newTruth(c, "live")
+	b.revision = newNumber[uint64](c, "revision", "UInt64")
+	b.device = newText(c, "device")
+	b.pages = newNumber[uint64](c, "pages", "UInt64")
+	b.events = newCounts(c, "event_counts")
+	b.sentimentSum = newNumber[int64](c, "sentiment_sum", "Int64")
+	b.sentimentCount = newNumber[uint64](c, "sentiment_count", "UInt64")
+	b.oversized = newTruth(c, "oversized")
+	b.channelGroup = newText(c, "channel_group")
 	return b
 }
 
@@ -100,51 +100,51 @@ func (b *SessionBatch) Add(s *wirepb.Session) error {
 // JourneyBatch gathers rows of the table journeys.
 type JourneyBatch struct {
 	columns
-	id, profile, status, mergedInto *col[string]
-	started, ended, minted          *col[int64]
-	touchpoints, sessions           *col[uint64]
-	revenue                         *col[int64]
-	stage, substage, furthest       *col[string]
-	converted                       *col[bool]
-	transitions                     *col[uint64]
-	model                           *col[string]
-	approximate, live               *col[bool]
-	revision                        *col[uint64]
-	business                        *col[uint64]
-	persona                         *col[string]
-	sentimentSum                    *col[int64]
-	sentimentCount                  *col[uint64]
-	intent                          *col[int64]
+	id, profile, status, mergedInto *textCol
+	started, ended, minted          *intCol[int64]
+	touchpoints, sessions           *intCol[uint64]
+	revenue                         *intCol[int64]
+	stage, substage, furthest       *textCol
+	converted                       *boolCol
+	transitions                     *intCol[uint64]
+	model                           *textCol
+	approximate, live               *boolCol
+	revision                        *intCol[uint64]
+	business                        *intCol[uint64]
+	persona                         *textCol
+	sentimentSum                    *intCol[int64]
+	sentimentCount                  *intCol[uint64]
+	intent                          *intCol[int64]
 }
 
 // NewJourneyBatch makes an empty batch.
 func NewJourneyBatch() *JourneyBatch {
 	b := &JourneyBatch{columns: columns{table: TableJourneys}}
 	c := &b.columns
-	b.id = column[string](c, "journey_id")
-	b.profile = column[string](c, "profile")
-	b.status = column[string](c, "status")
-	b.mergedInto = column[string](c, "merged_into")
-	b.started = column[int64](c, "started_at")
-	b.ended = column[int64](c, "ended_at")
-	b.minted = column[int64](c, "minted_at")
-	b.touchpoints = column[uint64](c, "touchpoints")
-	b.sessions = column[uint64](c, "sessions")
-	b.revenue = column[int64](c, "revenue_micros")
-	b.stage = column[string](c, "stage")
-	b.substage = column[string](c, "substage")
-	b.furthest = column[string](c, "furthest_stage")
-	b.converted = column[bool](c, "converted")
-	b.transitions = column[uint64](c, "transitions")
-	b.model = column[string](c, "model")
-	b.approximate = column[bool](c, "approximate")
-	b.live = column[bool](c, "live")
-	b.revision = column[uint64](c, "revision")
-	b.business = column[uint64](c, "business_touchpoints")
-	b.persona = column[string](c, "persona")
-	b.sentimentSum = column[int64](c, "sentiment_sum")
-	b.sentimentCount = column[uint64](c, "sentiment_count")
-	b.intent = column[int64](c, "intent_millis")
+	b.id = newText(c, "journey_id")
+	b.profile = newText(c, "profile")
+	b.status = newText(c, "status")
+	b.mergedInto = newText(c, "merged_into")
+	b.started = moment(c, "started_at")
+	b.ended = moment(c, "ended_at")
+	b.minted = moment(c, "minted_at")
+	b.touchpoints = newNumber[uint64](c, "touchpoints", "UInt64")
+	b.sessions = newNumber[uint64](c, "sessions", "UInt64")
+	b.revenue = newNumber[int64](c, "revenue_micros", "Int64")
+	b.stage = newText(c, "stage")
+	b.substage = newText(c, "substage")
+	b.furthest = newText(c, "furthest_stage")
+	b.converted = newTruth(c, "converted")
+	b.transitions = newNumber[uint64](c, "transitions", "UInt64")
+	b.model = newText(c, "model")
+	b.approximate = newTruth(c, "approximate")
+	b.live = newTruth(c, "live")
+	b.revision = newNumber[uint64](c, "revision", "UInt64")
+	b.business = newNumber[uint64](c, "business_touchpoints", "UInt64")
+	b.persona = newText(c, "persona")
+	b.sentimentSum = newNumber[int64](c, "sentiment_sum", "Int64")
+	b.sentimentCount = newNumber[uint64](c, "sentiment_count", "UInt64")
+	b.intent = newNumber[int64](c, "intent_millis", "Int64")
 	return b
 }
 

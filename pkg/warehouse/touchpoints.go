@@ -30,15 +30,15 @@ func (b *TouchpointBatch) Add(t *wirepb.Touchpoint) error {
 // LateBatch gathers rows of the table late.
 type LateBatch struct {
 	columns
-	origin, reason *col[string]
+	origin, reason *textCol
 	touchpointColumns
 }
 
 // NewLateBatch makes an empty batch.
 func NewLateBatch() *LateBatch {
 	b := &LateBatch{columns: columns{table: TableLate}}
-	b.origin = column[string](&b.columns, "origin")
-	b.reason = column[string](&b.columns, "reason")
+	b.origin = newText(&b.columns, "origin")
+	b.reason = newText(&b.columns, "reason")
 	b.touchpointColumns = newTouchpointColumns(&b.columns)
 	return b
 }
@@ -64,80 +64,80 @@ func checkTouchpoint(t *wirepb.Touchpoint) error {
 
 // touchpointColumns are the columns that touchpoints and late share.
 type touchpointColumns struct {
-	messageID, identifier, userID, owner                                        *col[string]
-	others                                                                      *col[[]string]
-	kind, event                                                                 *col[string]
-	at, received, original                                                      *col[int64]
-	flags                                                                       *col[uint32]
-	channel, actor, source, session                                             *col[string]
-	pageURL, pagePath, pageTitle, referrer                                      *col[string]
-	campaignSource, campaignMedium, campaignName, campaignTerm, campaignContent *col[string]
-	userAgent, ip, locale                                                       *col[string]
-	revenue                                                                     *col[int64]
-	currency, properties, traits, context, previousID                           *col[string]
-	rawPartition                                                                *col[int32]
-	rawOffset                                                                   *col[int64]
-	revision                                                                    *col[uint64]
-	sentiment                                                                   *col[int16]
-	sentimentSource, device                                                     *col[string]
-	channelGroup, referrerHost, referrerClass, clickIDKind, clickID, campaignID *col[string]
-	browser, browserVersion, os, osVersion, country, region, city               *col[string]
+	messageID, identifier, userID, owner                                        *textCol
+	others                                                                      *textsCol
+	kind, event                                                                 *textCol
+	at, received, original                                                      *intCol[int64]
+	flags                                                                       *intCol[uint32]
+	channel, actor, source, session                                             *textCol
+	pageURL, pagePath, pageTitle, referrer                                      *textCol
+	campaignSource, campaignMedium, campaignName, campaignTerm, campaignContent *textCol
+	userAgent, ip, locale                                                       *textCol
+	revenue                                                                     *intCol[int64]
+	currency, properties, traits, context, previousID                           *textCol
+	rawPartition                                                                *intCol[int32]
+	rawOffset                                                                   *intCol[int64]
+	revision                                                                    *intCol[uint64]
+	sentiment                                                                   *intCol[int16]
+	sentimentSource, device                                                     *textCol
+	channelGroup, referrerHost, referrerClass, clickIDKind, clickID, campaignID *textCol
+	browser, browserVersion, os, osVersion, country, region, city               *textCol
 }
 
 func newTouchpointColumns(c *columns) touchpointColumns {
 	return touchpointColumns{
-		messageID:       column[string](c, "message_id"),
-		identifier:      column[string](c, "identifier"),
-		userID:          column[string](c, "user_id"),
-		owner:           column[string](c, "owner"),
-		others:          column[[]string](c, "other_identifiers"),
-		kind:            column[string](c, "type"),
-		event:           column[string](c, "event"),
-		at:              column[int64](c, "event_time"),
-		received:        column[int64](c, "received_at"),
-		original:        column[int64](c, "original_time"),
-		flags:           column[uint32](c, "flags"),
-		channel:         column[string](c, "channel"),
-		actor:           column[string](c, "actor"),
-		source:          column[string](c, "source"),
-		session:         column[string](c, "session_id"),
-		pageURL:         column[string](c, "page_url"),
-		pagePath:        column[string](c, "page_path"),
-		pageTitle:       column[string](c, "page_title"),
-		referrer:        column[string](c, "referrer"),
-		campaignSource:  column[string](c, "campaign_source"),
-		campaignMedium:  column[string](c, "campaign_medium"),
-		campaignName:    column[string](c, "campaign_name"),
-		campaignTerm:    column[string](c, "campaign_term"),
-		campaignContent: column[string](c, "campaign_content"),
-		userAgent:       column[string](c, "user_agent"),
-		ip:              column[string](c, "ip"),
-		locale:          column[string](c, "locale"),
-		revenue:         column[int64](c, "revenue_micros"),
-		currency:        column[string](c, "currency"),
-		properties:      column[string](c, "properties"),
-		traits:          column[string](c, "traits"),
-		context:         column[string](c, "context"),
-		previousID:      column[string](c, "previous_id"),
-		rawPartition:    column[int32](c, "raw_partition"),
-		rawOffset:       column[int64](c, "raw_offset"),
-		revision:        column[uint64](c, "revision"),
-		sentiment:       column[int16](c, "sentiment"),
-		sentimentSource: column[string](c, "sentiment_source"),
-		device:          column[string](c, "device"),
-		channelGroup:    column[string](c, "channel_group"),
-		referrerHost:    column[string](c, "referrer_host"),
-		referrerClass:   column[string](c, "referrer_class"),
-		clickIDKind:     column[string](c, "click_id_kind"),
-		clickID:         column[string](c, "click_id"),
-		campaignID:      column[string](c, "campaign_id"),
-		browser:         column[string](c, "browser"),
-		browserVersion:  column[string](c, "browser_version"),
-		os:              column[string](c, "os"),
-		osVersion:       column[string](c, "os_version"),
-		country:         column[string](c, "country"),
-		region:          column[string](c, "region"),
-		city:            column[string](c, "city"),
+		messageID:       newText(c, "message_id"),
+		identifier:      newText(c, "identifier"),
+		userID:          newText(c, "user_id"),
+		owner:           newText(c, "owner"),
+		others:          newTexts(c, "other_identifiers"),
+		kind:            newText(c, "type"),
+		event:           newText(c, "event"),
+		at:              moment(c, "event_time"),
+		received:        moment(c, "received_at"),
+		original:        moment(c, "original_time"),
+		flags:           newNumber[uint32](c, "flags", "UInt32"),
+		channel:         newText(c, "channel"),
+		actor:           newText(c, "actor"),
+		source:          newText(c, "source"),
+		session:         newText(c, "session_id"),
+		pageURL:         newText(c, "page_url"),
+		pagePath:        newText(c, "page_path"),
+		pageTitle:       newText(c, "page_title"),
+		referrer:        newText(c, "referrer"),
+		campaignSource:  newText(c, "campaign_source"),
+		campaignMedium:  newText(c, "campaign_medium"),
+		campaignName:    newText(c, "campaign_name"),
+		campaignTerm:    newText(c, "campaign_term"),
+		campaignContent: newText(c, "campaign_content"),
+		userAgent:       newText(c, "user_agent"),
+		ip:              newText(c, "ip"),
+		locale:          newText(c, "locale"),
+		revenue:         newNumber[int64](c, "revenue_micros", "Int64"),
+		currency:        newText(c, "currency"),
+		properties:      newText(c, "properties"),
+		traits:          newText(c, "traits"),
+		context:         newText(c, "context"),
+		previousID:      newText(c, "previous_id"),
+		rawPartition:    newNumber[int32](c, "raw_partition", "Int32"),
+		rawOffset:       newNumber[int64](c, "raw_offset", "Int64"),
+		revision:        newNumber[uint64](c, "revision", "UInt64"),
+		sentiment:       newNumber[int16](c, "sentiment", "Int16"),
+		sentimentSource: newText(c, "sentiment_source"),
+		device:          newText(c, "device"),
+		channelGroup:    newText(c, "channel_group"),
+		referrerHost:    newText(c, "referrer_host"),
+		referrerClass:   newText(c, "referrer_class"),
+		clickIDKind:     newText(c, "click_id_kind"),
+		clickID:         newText(c, "click_id"),
+		campaignID:      newText(c, "campaign_id"),
+		browser:         newText(c, "browser"),
+		browserVersion:  newText(c, "browser_version"),
+		os:              newText(c, "os"),
+		osVersion:       newText(c, "os_version"),
+		country:         newText(c, "country"),
+		region:          newText(c, "region"),
+		city:            newText(c, "city"),
 	}
 }
 

@@ -7,51 +7,51 @@ import (
 // TransitionBatch gathers rows of the table transitions.
 type TransitionBatch struct {
 	columns
-	journey                                      *col[string]
-	seq                                          *col[uint32]
-	profile, from, to, direction, substage       *col[string]
-	skipped                                      *col[[]string]
-	at                                           *col[int64]
-	dwell                                        *col[*int64]
-	touchpoint, identifier, session, channel     *col[string]
-	campaignSource, campaignMedium, campaignName *col[string]
-	status                                       *col[string]
-	live                                         *col[bool]
-	model                                        *col[string]
-	emitted                                      *col[int64]
-	revision                                     *col[uint64]
-	sentiment                                    *col[*int16]
-	persona                                      *col[string]
+	journey                                      *textCol
+	seq                                          *intCol[uint32]
+	profile, from, to, direction, substage       *textCol
+	skipped                                      *textsCol
+	at                                           *intCol[int64]
+	dwell                                        *nullCol[int64]
+	touchpoint, identifier, session, channel     *textCol
+	campaignSource, campaignMedium, campaignName *textCol
+	status                                       *textCol
+	live                                         *boolCol
+	model                                        *textCol
+	emitted                                      *intCol[int64]
+	revision                                     *intCol[uint64]
+	sentiment                                    *nullCol[int16]
+	persona                                      *textCol
 }
 
 // NewTransitionBatch makes an empty batch.
 func NewTransitionBatch() *TransitionBatch {
 	b := &TransitionBatch{columns: columns{table: TableTransitions}}
 	c := &b.columns
-	b.journey = column[string](c, "journey_id")
-	b.seq = column[uint32](c, "seq")
-	b.profile = column[string](c, "profile")
-	b.from = column[string](c, "from_stage")
-	b.to = column[string](c, "to_stage")
-	b.direction = column[string](c, "direction")
-	b.substage = column[string](c, "substage")
-	b.skipped = column[[]string](c, "skipped")
-	b.at = column[int64](c, "at")
-	b.dwell = column[*int64](c, "dwell_ms")
-	b.touchpoint = column[string](c, "touchpoint_id")
-	b.identifier = column[string](c, "identifier")
-	b.session = column[string](c, "session_id")
-	b.channel = column[string](c, "channel")
-	b.campaignSource = column[string](c, "campaign_source")
-	b.campaignMedium = column[string](c, "campaign_medium")
-	b.campaignName = column[string](c, "campaign_name")
-	b.status = column[string](c, "status")
-	b.live = column[bool](c, "live")
-	b.model = column[string](c, "model")
-	b.emitted = column[int64](c, "emitted_at")
-	b.revision = column[uint64](c, "revision")
-	b.sentiment = column[*int16](c, "sentiment")
-	b.persona = column[string](c, "persona")
+	b.journey = newText(c, "journey_id")
+	b.seq = newNumber[uint32](c, "seq", "UInt32")
+	b.profile = newText(c, "profile")
+	b.from = newText(c, "from_stage")
+	b.to = newText(c, "to_stage")
+	b.direction = newText(c, "direction")
+	b.substage = newText(c, "substage")
+	b.skipped = newTexts(c, "skipped")
+	b.at = moment(c, "at")
+	b.dwell = newOptional[int64](c, "dwell_ms", "Int64")
+	b.touchpoint = newText(c, "touchpoint_id")
+	b.identifier = newText(c, "identifier")
+	b.session = newText(c, "session_id")
+	b.channel = newText(c, "channel")
+	b.campaignSource = newText(c, "campaign_source")
+	b.campaignMedium = newText(c, "campaign_medium")
+	b.campaignName = newText(c, "campaign_name")
+	b.status = newText(c, "status")
+	b.live = newTruth(c, "live")
+	b.model = newText(c, "model")
+	b.emitted = moment(c, "emitted_at")
+	b.revision = newNumber[uint64](c, "revision", "UInt64")
+	b.sentiment = newOptional[int16](c, "sentiment", "Int16")
+	b.persona = newText(c, "persona")
 	return b
 }
 

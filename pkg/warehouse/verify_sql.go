@@ -121,13 +121,13 @@ WHERE s.touchpoints != t.touchpoints OR s.identifier != t.identifier
 SETTINGS join_use_nulls = 0`
 
 const accountingCounts = `
-SELECT sum(accepted), sum(touchpoints) + sum(duplicates) + sum(rejected) + sum(late) FROM {{.DB}}_bi.v_data_quality`
+SELECT sum(accepted), sum(touchpoints) + sum(duplicates) + sum(rejected) + sum(late) + sum(erased) FROM {{.DB}}_bi.v_data_quality`
 
 const accountingDifferences = `
 SELECT concat('minute ', toString(minute), ' of source ', source, ': accepted ', toString(accepted), ' = touchpoints ', toString(touchpoints),
-              ' + duplicates ', toString(duplicates), ' + rejected ', toString(rejected), ' + late ', toString(late),
+              ' + duplicates ', toString(duplicates), ' + rejected ', toString(rejected), ' + late ', toString(late), ' + erased ', toString(erased),
               ' is off by ', toString(difference)) AS difference
-FROM (SELECT minute, source, accepted, touchpoints, duplicates, rejected, late, difference FROM {{.DB}}_bi.v_data_quality WHERE difference != 0)`
+FROM (SELECT minute, source, accepted, touchpoints, duplicates, rejected, late, erased, difference FROM {{.DB}}_bi.v_data_quality WHERE difference != 0)`
 
 // accountedRows compares the counters with the rows they speak of. Records that
 // the sink rejected, or another door than the raw topic, are not in the counters.

@@ -21,6 +21,10 @@ const (
 	// it like any other.
 	HeaderReason = "cairn-reason"
 	HeaderError  = "cairn-error"
+	// HeaderReplay says that the record was rejected before and comes again,
+	// repaired (cairn replay --rejected): topic/partition/offset of the first
+	// attempt. Its arrival is that of HeaderReceivedAt.
+	HeaderReplay = "cairn-replay"
 	// HeaderEpoch is the rebuild epoch a copy was made in, decimal.
 	HeaderEpoch = "cairn-epoch"
 	// HeaderSchema names the record's schema and version, "touchpoint/1".
@@ -34,6 +38,9 @@ const (
 	TypeCopy  = "copy"  // touchpoints.raw: a record that was keyed or partitioned wrongly, keyed right
 	TypeLink  = "link"  // touchpoints.raw: another identifier was seen with a user
 	TypeEpoch = "epoch" // quality: a rebuild is complete
+	// touchpoints.rejected: the record whose origin is the key was put back to
+	// touchpoints.raw.
+	TypeReplayed = "replayed"
 	// touchpoints: an identifier's owners have changed, and points that move;
 	// users that aliases join, and points of one that another has the rows of
 	// (TypeCopy there).

@@ -18,6 +18,8 @@ const (
 	ReasonBadTime      = "bad_time"
 	ReasonNoIdentifier = "no_identifier"
 	ReasonTooLarge     = "too_large"
+	// ReasonPlan is the device step's: the tracking plan rejects the touchpoint.
+	ReasonPlan = "plan_violation"
 )
 
 // MaxRaw is the largest raw touchpoint that is read, in bytes.

@@ -42,7 +42,7 @@ func (b *bodyReader) read(r *http.Request, buf *buffers, room *reservation) ([]b
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity", "gzip", "x-gzip":
 	default:
-		return nil, &refusal{status: http.StatusBadRequest, code: codeBadEncoding, message: "Content-Encoding may be gzip or none."}
+		return nil, &refusal{status: http.StatusBadRequest, code: door.CodeBadEncoding, message: "Content-Encoding may be gzip or none."}
 	}
 	var err error
 	if buf.sent, err = readAll(r.Body, buf.sent[:0], b.max); err != nil {
@@ -60,7 +60,7 @@ func (b *bodyReader) read(r *http.Request, buf *buffers, room *reservation) ([]b
 	if errors.Is(err, errTooLarge) {
 		return nil, b.tooLarge()
 	}
-	return nil, &refusal{status: http.StatusBadRequest, code: codeBadEncoding, message: fmt.Sprintf("The body begins like gzip but cannot be unpacked: %v.", err)}
+	return nil, &refusal{status: http.StatusBadRequest, code: door.CodeBadEncoding, message: fmt.Sprintf("The body begins like gzip but cannot be unpacked: %v.", err)}
 }
 
 // gunzip appends what is packed to dst, but never much more than the limit.
@@ -91,7 +91,10 @@ func (v *reservation) grow(n int64) bool {
 	return true
 }
 
-func (v *reservation) release() { v.memory.Release(v.taken) }
+func (v *reservation) release() {
+	v.memory.Release(v.taken)
+	v.taken = 0
+}
 
 func tooMuchInFlight() *refusal { return overloaded("Too many bytes are in flight: try again.") }
 

@@ -17,6 +17,8 @@ import (
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/cairnhq/cairn/services/collector/internal/doors"
 )
 
 // Service is a collector. Make it with New.
@@ -24,6 +26,8 @@ type Service struct {
 	opts     Options
 	handler  *handler
 	producer *producer
+	keys     *keysFile
+	webhooks *webhookTable
 	listener net.Listener
 	draining chan struct{} // closed when Run begins to end
 }
@@ -36,22 +40,46 @@ func New(_ context.Context, o Options) (*Service, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("collector: %w", err)
 	}
-	keys, err := newKeyring(o.WriteKeys, o.EventsPerSecond, o.MaxEvents)
-	if err != nil {
-		return nil, fmt.Errorf("collector: %w", err)
-	}
-	o.WriteKeys = nil // only their hashes stay in memory
 	met, err := newMetrics(o.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("collector: register metrics: %w", err)
 	}
 	s := &Service{opts: o, draining: make(chan struct{})}
+	if s.keys, err = openKeys(&s.opts, met); err != nil {
+		return nil, fmt.Errorf("collector: %w", err)
+	}
+	s.opts.WriteKeys = nil // only their hashes stay in memory
+	if s.webhooks, err = newWebhookTable(o.Webhooks, o.Log); err != nil {
+		return nil, fmt.Errorf("collector: %w", err)
+	}
+	list, err := doors.All(o.doors(met, s.webhooks))
+	if err != nil {
+		return nil, fmt.Errorf("collector: %w", err)
+	}
+	uploads := &imports{}
+	list = append(list, importDoor(uploads.serve))
 	if s.producer, err = newProducer(&s.opts, met); err != nil {
 		return nil, fmt.Errorf("collector: %w", err)
 	}
-	s.handler = newHandler(&s.opts, keys, s.producer, met, s.draining)
+	if s.handler, err = newHandler(&s.opts, list, s.keys.ring, s.producer, met, s.draining); err != nil {
+		s.producer.client.Close()
+		return nil, fmt.Errorf("collector: %w", err)
+	}
+	if err := s.producer.openSpool(&s.opts); err != nil { // last: it holds a folder
+		s.producer.client.Close()
+		return nil, fmt.Errorf("collector: %w", err)
+	}
+	uploads.begin(s.handler, s.webhooks.table.Load)
 	s.listener = newLimitListener(o.Listener, o.MaxConnections)
 	return s, nil
+}
+
+// Reload has the file of keys looked at now, not at its next turn.
+func (s *Service) Reload() {
+	select {
+	case s.keys.reload <- struct{}{}:
+	default: // one is asked for already
+	}
 }
 
 // Handler is the front doors' handler, for callers with a server of their own.
@@ -65,8 +93,8 @@ func (s *Service) Ready() error {
 		return errors.New("collector: shutting down")
 	default:
 	}
-	if why := s.producer.away.Load(); why != nil {
-		return errors.New("collector: " + *why)
+	if why := s.producer.shut(); why != "" {
+		return errors.New("collector: " + why)
 	}
 	return nil
 }
@@ -79,6 +107,9 @@ func (s *Service) Run(ctx context.Context) error {
 	watchCtx, stopWatch := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() { s.producer.watch(watchCtx) })
+	wg.Go(func() { s.keys.watch(watchCtx, s.opts.KeysPoll) })
+	s.producer.drain(watchCtx)
+	wg.Go(func() { s.webhooks.watch(watchCtx, s.opts.WebhooksPoll) })
 	defer wg.Wait()
 	defer stopWatch()
 
@@ -125,7 +156,7 @@ func (s *Service) drain(ctx context.Context, server *http.Server) error {
 		err = fmt.Errorf("collector: requests were still in flight at the end: %w", err)
 		_ = server.Close() // cuts them off; their clients will try again
 	}
-	s.producer.close(ctx)
+	err = errors.Join(err, s.producer.close(ctx))
 	s.opts.Log.Info("collector ended", zap.Error(err))
 	return err
 }

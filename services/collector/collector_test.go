@@ -167,6 +167,25 @@ func TestBadEventsDoNotFailTheirNeighbours(t *testing.T) {
 	require.InDelta(t, 2, r.metric("cairn_collector_rejected_events_total", "shop", "bad_field"), 0)
 }
 
+func TestPropertiesAreBounded(t *testing.T) {
+	r := start(t, func(o *collector.Options) { o.MaxProperties = 40 })
+	with := func(n int) string {
+		fields := make([]string, n)
+		for i := range fields {
+			fields[i] = fmt.Sprintf(`"p%d":{"a":%d}`, i, i)
+		}
+		return `{"event":"E","userId":"u","messageId":"m","properties":{` + strings.Join(fields, ",") + `}}`
+	}
+	require.Equal(t, 200, r.post("/v1/track", shopKey, with(15)).status)
+	got := r.post("/v1/track", shopKey, with(20))
+	require.Equal(t, 400, got.status)
+	require.Equal(t, "too_many_properties", got.said.Error.Code)
+	require.Equal(t, 200, r.post("/v1/batch", shopKey, batch(with(20), with(1))).status)
+	require.Len(t, r.accepted(), 2)
+	require.Len(t, r.rejected(), 2, "kept whole")
+	require.Nil(t, r.rejected()[0].Key)
+}
+
 func TestABadSingleCallIsToldAndKept(t *testing.T) {
 	r := start(t, nil)
 	body := `{"event":"E","writeKey":"` + shopKey + `","timestamp":"2026-11-23T10:00:00Z"}`
@@ -179,7 +198,7 @@ func TestABadSingleCallIsToldAndKept(t *testing.T) {
 
 func TestBrowsers(t *testing.T) {
 	r := start(t, func(o *collector.Options) { o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
-	got, err := r.send(http.MethodOptions, "/v1/t", "", nil, "Origin", "https://shop.example")
+	got, err := r.send(http.MethodOptions, "/v2/t", "", nil, "Origin", "https://shop.example")
 	require.NoError(t, err)
 	require.Equal(t, 404, got.status)
 	got, err = r.send(http.MethodOptions, "/v1/track/", "", nil, "Origin", "https://shop.example",

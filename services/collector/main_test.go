@@ -54,7 +54,7 @@ func start(tb testing.TB, change func(*collector.Options)) *rig {
 	tb.Cleanup(kafka.Close)
 	r := startOn(tb, kafka.ListenAddrs(), change)
 	r.kafka = kafka
-	require.Eventually(tb, func() bool { return r.service.Ready() == nil }, bound, 5*time.Millisecond, "never ready: %v", r.service.Ready())
+	require.Eventually(tb, func() bool { return r.service.Ready() == nil && r.metric("cairn_collector_kafka_up") == 1 }, bound, 5*time.Millisecond, "never ready: %v", r.service.Ready())
 	return r
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cairnhq/cairn/pkg/stream"
+	"github.com/cairnhq/cairn/services/collector/internal/spool"
 )
 
 const (
@@ -40,6 +41,10 @@ type producer struct {
 
 	away  atomic.Pointer[string] // why nothing can be sent; nil: it can
 	doubt chan struct{}          // asks for a probe now
+	gone  alarm                  // is raised while away is set
+
+	spool   *spool.Spool // nil: none
+	drainer *drainer     // of the spool
 }
 
 func newProducer(o *Options, met *metrics) (*producer, error) {
@@ -74,31 +79,44 @@ func newProducer(o *Options, met *metrics) (*producer, error) {
 type flight struct {
 	records []kgo.Record
 	values  []byte // what the records' keys and values alias
-	left    atomic.Int64
-	done    chan struct{} // receives one value when left reaches 0
+	air     *air
+}
+
+func newFlight() *flight { return &flight{air: newAir()} }
+
+func (f *flight) reset() {
+	clear(f.records)
+	f.records, f.values, f.air.err = f.records[:0], f.values[:0], nil
+}
+
+// again lets a flight that has landed be sent once more.
+func (f *flight) again() { f.air.err = nil }
+
+// leave gives the memory to the client, which still has the records.
+func (f *flight) leave() { *f = *newFlight() }
+
+// air is the client's side of a flight.
+type air struct {
+	left atomic.Int64
+	done chan struct{} // receives one value when left reaches 0
 
 	mu  sync.Mutex
 	err error // the first one; guarded by mu until done
 }
 
-func newFlight() *flight { return &flight{done: make(chan struct{}, 1)} }
-
-func (f *flight) reset() {
-	clear(f.records)
-	f.records, f.values, f.err = f.records[:0], f.values[:0], nil
-}
+func newAir() *air { return &air{done: make(chan struct{}, 1)} }
 
 // landed is called by the client once for each record.
-func (f *flight) landed(_ *kgo.Record, err error) {
+func (a *air) landed(_ *kgo.Record, err error) {
 	if err != nil {
-		f.mu.Lock()
-		if f.err == nil {
-			f.err = err
+		a.mu.Lock()
+		if a.err == nil {
+			a.err = err
 		}
-		f.mu.Unlock()
+		a.mu.Unlock()
 	}
-	if f.left.Add(-1) == 0 {
-		f.done <- struct{}{}
+	if a.left.Add(-1) == 0 {
+		a.done <- struct{}{}
 	}
 }
 
@@ -108,39 +126,52 @@ var (
 	errUnknown = errors.New("kafka has not acknowledged in time")
 )
 
-// send hands all records to Kafka and waits for all acks. After errUnknown the
-// flight is still in the air and must not be used again; after any other result
-// it has landed.
-func (p *producer) send(f *flight) error {
+// hand gives all records to Kafka and waits for all acks, no longer than
+// patience unless that is 0, nor, where there is a spool, than Kafka is there.
+// After errUnknown they may or may not arrive, and the flight must be left; after
+// any other result it has landed.
+func (p *producer) hand(f *flight, patience time.Duration) error {
 	if p.client.BufferedProduceRecords()+int64(len(f.records)) > p.maxRecords ||
 		p.client.BufferedProduceBytes()+int64(len(f.values)) > p.maxBytes {
 		return errBufferFull
 	}
 	begin := time.Now()
-	f.left.Store(int64(len(f.records)))
+	var gone <-chan struct{}
+	if p.spool != nil {
+		gone = p.gone.channel()
+	}
+	air := f.air
+	air.left.Store(int64(len(f.records)))
+	landed := air.landed
 	for i := range f.records {
 		// Not the request's context: a client that hangs up must not cancel half
 		// of its batch.
-		p.client.TryProduce(context.Background(), &f.records[i], f.landed)
+		p.client.TryProduce(context.Background(), &f.records[i], landed)
 	}
 	// The client gives up after the timeout, but not on records that a broker may
 	// have taken. Then the wait ends here.
-	timer := time.NewTimer(p.timeout + p.timeout/4)
+	wait := p.timeout + p.timeout/4
+	if patience > 0 {
+		wait = min(wait, patience)
+	}
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case <-f.done:
+	case <-air.done:
+	case <-gone:
+		return errUnknown
 	case <-timer.C:
 		p.suspect()
 		return errUnknown
 	}
 	p.met.produce.Observe(time.Since(begin).Seconds())
 	switch {
-	case errors.Is(f.err, kgo.ErrMaxBuffered):
+	case errors.Is(air.err, kgo.ErrMaxBuffered):
 		return errBufferFull
-	case f.err != nil:
+	case air.err != nil:
 		p.suspect()
 	}
-	return f.err
+	return air.err
 }
 
 // suspect asks watch to look after Kafka now.
@@ -207,9 +238,11 @@ func (p *producer) setAway(why string) {
 		p.log.Warn("kafka is away", zap.String("reason", why))
 	}
 	p.met.kafkaUp.Set(0)
+	p.gone.raise()
 }
 
 func (p *producer) setHere() {
+	p.gone.lower()
 	if p.away.Swap(nil) != nil {
 		p.log.Info("kafka is there")
 	}
@@ -217,12 +250,15 @@ func (p *producer) setHere() {
 }
 
 // close sends what is buffered, briefly: by now every request is answered, so
-// that nothing in the buffer was promised to anybody.
-func (p *producer) close(ctx context.Context) {
+// that nothing in the buffer was promised to anybody. Of the spool as much is
+// sent as goes; the rest stays there.
+func (p *producer) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	if err := p.client.Flush(ctx); err != nil {
-		p.log.Warn("records without acks are given up, their senders were told to try again", zap.Int64("records", p.client.BufferedProduceRecords()), zap.Error(err))
+		p.log.Warn("records without acks are given up, their senders were told to try again, or they are in the spool too",
+			zap.Int64("records", p.client.BufferedProduceRecords()), zap.Error(err))
 	}
 	p.client.Close()
+	return p.closeSpool(ctx)
 }

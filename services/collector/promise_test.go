@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -53,20 +54,24 @@ func swallowProduce(kafka *kfake.Cluster) (arrived <-chan struct{}) {
 func failProduce(kafka *kfake.Cluster, with *kerr.Error) {
 	kafka.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		kafka.KeepControl()
-		produce := req.(*kmsg.ProduceRequest)
-		res := produce.ResponseKind().(*kmsg.ProduceResponse)
-		for _, t := range produce.Topics {
-			out := kmsg.NewProduceResponseTopic()
-			out.Topic, out.TopicID = t.Topic, t.TopicID
-			for _, p := range t.Partitions {
-				part := kmsg.NewProduceResponseTopicPartition()
-				part.Partition, part.ErrorCode = p.Partition, with.Code
-				out.Partitions = append(out.Partitions, part)
-			}
-			res.Topics = append(res.Topics, out)
-		}
-		return res, nil, true
+		return produceError(req, with), nil, true
 	})
+}
+
+func produceError(req kmsg.Request, with *kerr.Error) kmsg.Response {
+	produce := req.(*kmsg.ProduceRequest)
+	res := produce.ResponseKind().(*kmsg.ProduceResponse)
+	for _, t := range produce.Topics {
+		out := kmsg.NewProduceResponseTopic()
+		out.Topic, out.TopicID = t.Topic, t.TopicID
+		for _, p := range t.Partitions {
+			part := kmsg.NewProduceResponseTopicPartition()
+			part.Partition, part.ErrorCode = p.Partition, with.Code
+			out.Partitions = append(out.Partitions, part)
+		}
+		res.Topics = append(res.Topics, out)
+	}
+	return res
 }
 
 type outcome struct {
@@ -276,6 +281,61 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			require.Contains(t, string(text), "read_failed")
 		}
 	}
+}
+
+// Many clients that send a byte now and then are cut off one and all, and the
+// others are served meanwhile.
+func TestASlowLorisGetsNowhere(t *testing.T) {
+	r := start(t, func(o *collector.Options) { o.ReadTimeout = 500 * time.Millisecond })
+	const n = 100
+	begin := time.Now()
+	var all sync.WaitGroup
+	lived := make([]time.Duration, n)
+	for i := range n {
+		conn := dial(t, r)
+		_, err := io.WriteString(conn, "POST /v1/batch HTTP/1.1\r\nHost: x\r\nX-A: ")
+		require.NoError(t, err)
+		all.Go(func() {
+			defer func() { lived[i] = time.Since(begin) }()
+			closed := make(chan struct{})
+			go func() {
+				defer close(closed)
+				_, _ = io.Copy(io.Discard, conn)
+			}()
+			tick := time.NewTicker(20 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				select {
+				case <-tick.C:
+					if _, err := io.WriteString(conn, "a"); err != nil {
+						<-closed
+						return
+					}
+				case <-closed:
+					return
+				}
+			}
+		})
+	}
+	require.Equal(t, 200, r.post("/v1/track", shopKey, event).status)
+	all.Wait()
+	for _, d := range lived {
+		require.Less(t, d, 5*time.Second)
+	}
+}
+
+// What a client packs small takes no more memory than it may.
+func TestABombTakesNoMemory(t *testing.T) {
+	r := start(t, nil)
+	bomb := zipped(strings.Repeat(" ", 300<<20))
+	require.Less(t, len(bomb), 500<<10)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 10 {
+		require.Equal(t, 413, r.post("/v1/batch", shopKey, bomb).status)
+	}
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(60<<20), "ten times 300 MiB were packed")
 }
 
 func TestConnectionsAreBounded(t *testing.T) {

@@ -40,6 +40,12 @@ func (c *cache[V]) committed() {
 	}
 }
 
+// drop forgets one state. It must not be waiting to be written.
+func (c *cache[V]) drop(name string) {
+	delete(c.young, name)
+	delete(c.old, name)
+}
+
 func (c *cache[V]) clear() {
 	clear(c.young)
 	clear(c.old)

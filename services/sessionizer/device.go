@@ -34,6 +34,7 @@ type deviceTask struct {
 	enricher   enrich.Enricher
 	modelKnown bool // the state names its model
 	met        *metrics
+	erasures   *wire.Erasures // whose events are held back
 
 	devices cache[*deviceEntry]
 	dirty   []*deviceEntry // in the order of their first change
@@ -68,6 +69,9 @@ func newDeviceTask(o *Options, met *metrics, partition int32, count int, state *
 	if t.timers, err = newTimers(state); err != nil {
 		return nil, err
 	}
+	if t.erasures, err = loadErasures(o, state); err != nil {
+		return nil, err
+	}
 	t.open, err = newOpenings(state)
 	return t, err
 }
@@ -80,6 +84,8 @@ func (t *deviceTask) Process(r *kgo.Record, out stream.Output) error {
 		return nil // made by an earlier epoch: this one makes its own
 	case h.typ == wire.TypeLink:
 		return t.link(r, &h, out)
+	case h.typ == wire.TypeForget:
+		return t.forget(r, &h, out)
 	case h.typ != "" && h.typ != wire.TypeCopy:
 		h.reason, h.err = wire.ReasonBadType, "the header cairn-type is "+strconv.Quote(h.typ)+", which no writer of touchpoints sets"
 	case h.typ == wire.TypeCopy && h.origin == "":
@@ -90,6 +96,9 @@ func (t *deviceTask) Process(r *kgo.Record, out stream.Output) error {
 		Source: h.source, Backfill: h.backfill,
 	}
 	copied := h.typ == wire.TypeCopy
+	if h.replay {
+		in.Arrival = cmp.Or(h.receivedAt, in.Arrival) // it arrived when it was rejected
+	}
 	if copied && h.origin != "" {
 		in.Partition, in.Offset, in.Arrival = h.originPartition, h.originOffset, cmp.Or(h.receivedAt, in.Arrival)
 	}
@@ -101,9 +110,14 @@ func (t *deviceTask) Process(r *kgo.Record, out stream.Output) error {
 	if err := wire.DecodeRaw(&in, &t.raw); err != nil {
 		return t.reject(r, &in, err, out)
 	}
+	verdict := t.o.Plan.Check(&t.raw.Touchpoint)
+	if err := t.offPlan(&verdict, copied); err != nil {
+		return t.reject(r, &in, err, out)
+	}
 	if !copied && (string(r.Key) != t.raw.Key || t.hash.Partition(r, t.count) != int(t.partition)) {
 		return t.rekey(r, &in, out)
 	}
+	t.warn(&verdict)
 	return t.apply(copied, out)
 }
 
@@ -111,6 +125,13 @@ func (t *deviceTask) Process(r *kgo.Record, out stream.Output) error {
 func (t *deviceTask) apply(copied bool, out stream.Output) error {
 	tp := &t.raw.Touchpoint
 	t.enricher.Apply(tp)
+	if by, err := t.heldBack(tp); err != nil || by != nil {
+		if err != nil {
+			return err
+		}
+		return t.erase(tp, by, copied, out)
+	}
+	t.forgotten(tp)
 	d, err := t.device(tp.Identifier)
 	if err != nil {
 		return err
@@ -187,14 +208,7 @@ func (t *deviceTask) linkOthers(tp *journey.Touchpoint, out stream.Output) {
 		return
 	}
 	for i, id := range tp.Others {
-		out.Produce(&kgo.Record{
-			Topic: t.topics.raw, Key: []byte(t.raw.OtherKeys[i]),
-			Value: wire.EncodeLink(id, journey.Link{Time: tp.Time, MessageID: tp.MessageID, UserID: tp.UserID}),
-			Headers: []kgo.RecordHeader{
-				{Key: wire.HeaderType, Value: []byte(wire.TypeLink)},
-				{Key: wire.HeaderEpoch, Value: []byte(strconv.Itoa(int(t.state.Epoch())))},
-			},
-		})
+		t.sendLink(t.raw.OtherKeys[i], id, journey.Link{Time: tp.Time, MessageID: tp.MessageID, UserID: tp.UserID}, out)
 	}
 }
 
@@ -207,6 +221,12 @@ func (t *deviceTask) link(r *kgo.Record, h *headers, out stream.Output) error {
 		return t.reject(r, &in, &wire.RawError{
 			Reason: wire.ReasonBadType, Err: errors.New("the header cairn-type says link, but the value is none of cairn's"),
 		}, out)
+	}
+	if by := t.erasures.User(link.UserID, link.Time); by != nil { // it was on its way
+		if !t.erasures.Shared(identifier, by) {
+			return nil
+		}
+		link.UserID = by.Pseudonym()
 	}
 	d, err := t.device(identifier)
 	if err != nil {
@@ -235,13 +255,19 @@ func (t *deviceTask) rekey(r *kgo.Record, in *wire.RawRecord, out stream.Output)
 		{Key: wire.HeaderOrigin, Value: []byte(originOf(r))},
 		{Key: wire.HeaderReceivedAt, Value: strconv.AppendInt(nil, in.Arrival, 10)},
 	}
+	hs = handOn(hs, r, wire.HeaderBackfill, wire.HeaderSource, wire.HeaderReplay)
+	out.Produce(&kgo.Record{Topic: t.topics.raw, Key: []byte(t.raw.Key), Value: r.Value, Headers: hs})
+	return nil
+}
+
+// handOn adds those headers of a record that are named.
+func handOn(hs []kgo.RecordHeader, r *kgo.Record, names ...string) []kgo.RecordHeader {
 	for _, h := range r.Headers {
-		if h.Key == wire.HeaderBackfill || h.Key == wire.HeaderSource {
+		if slices.Contains(names, h.Key) {
 			hs = append(hs, h)
 		}
 	}
-	out.Produce(&kgo.Record{Topic: t.topics.raw, Key: []byte(t.raw.Key), Value: r.Value, Headers: hs})
-	return nil
+	return hs
 }
 
 // reject keeps a record that cannot be read whole, with the reason.
@@ -259,8 +285,13 @@ func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, cause error, out 
 		return err
 	}
 	q.Accepted++
-	q.Rejected++
 	t.tally.accepted(false)
+	if t.rejectedOf(r, in.Arrival) != nil {
+		q.Erased++
+		t.tally.erased++
+		return nil
+	}
+	q.Rejected++
 	t.tally.rejected++
 	hs := []kgo.RecordHeader{
 		{Key: wire.HeaderReason, Value: []byte(reason)},
@@ -269,6 +300,7 @@ func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, cause error, out 
 		{Key: wire.HeaderSource, Value: []byte(source)},
 		{Key: wire.HeaderReceivedAt, Value: strconv.AppendInt(nil, in.Arrival, 10)},
 	}
+	hs = handOn(hs, r, wire.HeaderBackfill, wire.HeaderReplay)
 	value := r.Value
 	if len(value) > maxRejected { // a compressed batch may hold more than a topic takes
 		hs[1].Value = fmt.Appendf(nil, "%s; kept are the first %d of %d bytes, the whole is at its origin", hs[1].Value, maxRejected, len(value))

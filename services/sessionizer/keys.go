@@ -98,6 +98,7 @@ type headers struct {
 	source          string
 	reason, err     string // the writer's own complaint
 	backfill        bool
+	replay          bool // comes again, see wire.HeaderReplay
 	epoch           uint32
 	receivedAt      int64
 	origin          string // topic/partition/offset; "" if there is none
@@ -124,6 +125,8 @@ func readHeaders(r *kgo.Record) headers {
 			h.epoch = uint32(n)
 		case wire.HeaderReceivedAt:
 			h.receivedAt, _ = strconv.ParseInt(string(kv.Value), 10, 64)
+		case wire.HeaderReplay:
+			h.replay = true
 		case wire.HeaderOrigin:
 			parts := strings.Split(string(kv.Value), "/")
 			if len(parts) == 3 {

@@ -17,6 +17,7 @@ type metrics struct {
 	adopted     prometheus.Counter
 	open        *prometheus.GaugeVec
 	age         prometheus.Histogram
+	offPlan     *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -26,7 +27,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "cairn_sessionizer_outcomes_total",
-			Help: "What became of raw records: accepted = touchpoint + duplicate + rejected + late; rekeyed ones came to the wrong partition first.",
+			Help: "What became of raw records: accepted = touchpoint + duplicate + rejected + late + erased; rekeyed ones came to the wrong partition first.",
 		}, []string{"outcome"}),
 		transitions: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "cairn_sessionizer_transitions_total", Help: "Stage transitions emitted, revisions and voids included.",
@@ -46,19 +47,21 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{.05, .1, .2, .3, .5, .75, 1, 2, 5, 15, 60, 300, 3600},
 		}),
 	}
-	for _, o := range []string{"touchpoint", "duplicate", "rejected", "late", "rekeyed"} {
+	m.offPlan = newOffPlan()
+	for _, o := range []string{"touchpoint", "duplicate", "rejected", "late", "rekeyed", "erased"} {
 		m.outcomes.WithLabelValues(o)
 	}
 	if reg != nil {
-		reg.MustRegister(m.accepted, m.outcomes, m.transitions, m.frictions, m.adopted, m.open, m.age)
+		reg.MustRegister(m.accepted, m.outcomes, m.transitions, m.frictions, m.adopted, m.open, m.age, m.offPlan)
 	}
 	return m
 }
 
 // tally is what one partition did in the open transaction.
 type tally struct {
-	acceptedN, touchpoints, duplicates, rejected, late, rekeyed, transitions, frictions, adopted uint64
-	oldest                                                                                       int64 // arrival, Unix ms
+	acceptedN, touchpoints, duplicates, rejected, late, rekeyed, erased, transitions, frictions, adopted uint64
+	oldest                                                                                               int64 // arrival, Unix ms
+	offPlan                                                                                              map[offPlan]uint64
 }
 
 func newTally() tally { return tally{oldest: math.MaxInt64} }
@@ -72,8 +75,9 @@ func (t *tally) accepted(copied bool) {
 func (m *metrics) device(t *tally, partition int32, open int64) {
 	m.open.WithLabelValues(strconv.Itoa(int(partition))).Set(float64(open))
 	m.accepted.Add(float64(t.acceptedN))
+	m.offPlanned(t)
 	for outcome, n := range map[string]uint64{
-		"touchpoint": t.touchpoints, "duplicate": t.duplicates, "rejected": t.rejected, "late": t.late, "rekeyed": t.rekeyed,
+		"touchpoint": t.touchpoints, "duplicate": t.duplicates, "rejected": t.rejected, "late": t.late, "rekeyed": t.rekeyed, "erased": t.erased,
 	} {
 		m.outcomes.WithLabelValues(outcome).Add(float64(n))
 	}

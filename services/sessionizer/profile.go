@@ -24,7 +24,8 @@ type profileTask struct {
 	state  *stream.State
 	met    *metrics
 
-	modelKnown bool // the state names its model
+	modelKnown bool             // the state names its model
+	forgets    map[string]int64 // homes to erase with the next flush, up to when
 
 	profiles cache[*profileEntry]
 	dirty    []*profileEntry // in the order of their first change
@@ -63,6 +64,8 @@ func (t *profileTask) Process(r *kgo.Record, out stream.Output) error {
 	switch typ {
 	case "":
 		return t.touchpoint(r, out)
+	case wire.TypeForget:
+		return t.forgetHome(r)
 	case wire.TypeRelinquish, wire.TypeAdopt, wire.TypeJoin, wire.TypeCopy:
 	default:
 		return nil // of a type that this version does not know
@@ -182,6 +185,9 @@ func (t *profileTask) Flush(now stream.Clock, out stream.Output) error {
 		}
 	}
 	t.dirty = t.dirty[:0]
+	if err := t.flushForgets(at, now.Wall, out); err != nil {
+		return err
+	}
 	if !t.modelKnown {
 		t.state.Put([]byte{tableModel}, []byte(t.o.Model.Name))
 	}
@@ -316,6 +322,7 @@ func (t *profileTask) Committed() {
 // Rollback implements stream.Task.
 func (t *profileTask) Rollback() {
 	t.profiles.clear()
+	clear(t.forgets)
 	t.out.reset()
 	t.dirty = t.dirty[:0]
 	t.tally = newTally()

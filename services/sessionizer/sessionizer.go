@@ -22,8 +22,10 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cairnhq/cairn/pkg/enrich"
+	"github.com/cairnhq/cairn/pkg/enrich/plan"
 	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/stream"
+	"github.com/cairnhq/cairn/pkg/wire"
 )
 
 // Options says which steps to run, and how.
@@ -38,6 +40,8 @@ type Options struct {
 
 	Enrich *enrich.Rules // by which touchpoints are enriched; nil: the built-in ones
 
+	Plan *plan.Plan // against which touchpoints are checked; nil: none
+
 	StateDir   string // folder for the state, a cache of the changelogs; empty: in memory
 	StateCache int64  // bytes of memory for each step's state; 0: stream.DefaultStateCache
 
@@ -46,8 +50,10 @@ type Options struct {
 	Log            *zap.Logger
 	Registerer     prometheus.Registerer // may be nil
 
-	floor uint32 // epoch of the control record: what is of a lower one is not read
-	from  int64  // its beginning by arrival: minutes before are accounted for already
+	floor    uint32         // epoch of the control record: what is of a lower one is not read
+	erasures []wire.Erasure // whose events are held back, as of the start
+
+	from int64 // its beginning by arrival: minutes before are accounted for already
 }
 
 // Sessionizer is the service.
@@ -128,6 +134,10 @@ func (s *Sessionizer) prepare(ctx context.Context) (Options, int, error) {
 	c, ok, err := stream.CurrentEpoch(ctx, cl, s.o.Namespace)
 	if err == nil && ok {
 		err = o.obey(&c)
+	}
+	if err == nil {
+		// After the epoch: what is asked for later comes as a record of the input.
+		o.erasures, err = stream.ReadErasures(ctx, cl, s.o.Namespace)
 	}
 	return o, len(details[topic].Partitions), err
 }

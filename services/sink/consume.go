@@ -14,40 +14,48 @@ const (
 	pollBusy    = 20 * time.Millisecond // while a due batch waits for the one before it
 )
 
-// consume polls until ctx ends and hands generations over once they are full or
-// due. It holds at most one generation while another is being inserted: when both
-// are full it stops polling, which bounds what the client fetches too.
+// consume polls until ctx ends and hands over what is full or due. It gathers while
+// what it handed over before is being inserted, and stops polling once it is full:
+// that bounds what the client fetches too.
 func (s *Service) consume(ctx, work context.Context, full chan<- *generation) {
 	d := &decoder{namespace: s.o.Namespace, pool: &s.pool, complete: &s.complete}
 	g := newGeneration()
-	for ctx.Err() == nil {
-		if !s.poll(ctx, d, g) {
-			break
-		}
-		if g.empty() {
-			continue
-		}
-		switch {
-		case g.rows >= s.o.MaxRows || g.bytes >= s.o.MaxBytes:
+	for ctx.Err() == nil && s.poll(ctx, d, g) {
+		now := time.Now()
+		switch at := g.dueAt(&s.o); {
+		case g.full(&s.o):
 			select {
-			case full <- g:
-				g = newGeneration()
+			case <-s.idle:
+				s.hand(full, g.take(now, false, &s.o))
 			case <-ctx.Done():
 			}
-		case time.Since(g.began) >= s.o.FlushInterval:
+		case !at.IsZero() && !now.Before(at):
 			select {
-			case full <- g:
-				g = newGeneration()
+			case <-s.idle:
+				s.hand(full, g.take(now, false, &s.o))
 			default: // the one before is still being inserted: gather more
 			}
 		}
+		s.metrics.held.Set(float64(g.rows - g.fresh))
 	}
-	if !g.empty() {
+	if out := g.take(time.Now(), true, &s.o); !out.empty() {
 		select {
-		case full <- g:
+		case full <- out:
 		case <-work.Done():
 		}
 	}
+}
+
+// hand gives a generation to whoever has said to be idle.
+func (s *Service) hand(full chan<- *generation, out *generation) {
+	if out.empty() {
+		select {
+		case s.idle <- struct{}{}:
+		default: // said again meanwhile
+		}
+		return
+	}
+	full <- out
 }
 
 // poll adds what the client has fetched to the generation, and waits for it no
@@ -69,7 +77,9 @@ func (s *Service) poll(ctx context.Context, d *decoder, g *generation) bool {
 		if len(p.Records) == 0 {
 			return
 		}
-		tenure := s.owned.of(partition{p.Topic, p.Partition})
+		at := partition{p.Topic, p.Partition}
+		tenure := s.owned.of(at)
+		g.read(at, tenure)
 		for _, r := range p.Records {
 			if why := d.add(g, r); why != nil {
 				s.noteReject(r, why)
@@ -84,10 +94,11 @@ func (s *Service) poll(ctx context.Context, d *decoder, g *generation) bool {
 
 // pollContext ends when the generation is due; an empty one is never due.
 func (s *Service) pollContext(ctx context.Context, g *generation) (context.Context, context.CancelFunc) {
-	if g.empty() {
+	at := g.dueAt(&s.o)
+	if at.IsZero() {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, max(s.o.FlushInterval-time.Since(g.began), pollBusy))
+	return context.WithTimeout(ctx, max(time.Until(at), pollBusy))
 }
 
 // pollErrors notes errors of the fetch; the client repeats it by itself.

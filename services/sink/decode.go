@@ -76,11 +76,13 @@ func (d *decoder) add(g *generation, r *kgo.Record) *rejectError {
 	if !ok {
 		return undecodable(errors.New("a topic of another namespace"))
 	}
+	kind := header(r, wire.HeaderType)
 	if topic == stream.TopicRejected {
-		d.addRejected(g, r)
+		if kind != wire.TypeReplayed {
+			d.addRejected(g, r)
+		}
 		return nil
 	}
-	kind := header(r, wire.HeaderType)
 	if r.Value == nil || (kind != "" && (topic != stream.TopicQuality || kind != typeEpoch)) {
 		return nil
 	}

@@ -26,6 +26,10 @@ const (
 func (s *Service) flushAll(ctx context.Context, full <-chan *generation) {
 	uncommitted := map[partition]position{} // stored, but the commit failed
 	for {
+		select {
+		case s.idle <- struct{}{}:
+		default: // said already
+		}
 		var retry <-chan time.Time
 		if len(uncommitted) > 0 {
 			retry = time.After(time.Second)
@@ -35,18 +39,34 @@ func (s *Service) flushAll(ctx context.Context, full <-chan *generation) {
 			if !ok {
 				return
 			}
+			s.step(stepInsert)
 			if !s.store(ctx, g) {
 				s.log.Warn("stopped before all rows were inserted; they will be read again", zap.Int("rows", g.rows))
 				return
 			}
+			s.step(stepCommit)
 			maps.Copy(uncommitted, g.offsets)
 			s.commit(ctx, uncommitted)
+			s.step(stepCommitted)
 			s.metrics.pending.Sub(float64(g.rows))
 			s.metrics.age.Observe(time.Since(g.began).Seconds())
 			s.pool.put(g)
 		case <-retry:
 			s.commit(ctx, uncommitted)
 		}
+	}
+}
+
+// Steps of a flush, for tests that stop or kill the sink at one of them.
+const (
+	stepInsert    = "insert"    // about to insert
+	stepCommit    = "commit"    // inserted, about to commit
+	stepCommitted = "committed" // or tried to
+)
+
+func (s *Service) step(name string) {
+	if s.atStep != nil {
+		s.atStep(name)
 	}
 }
 

@@ -10,13 +10,22 @@ import (
 )
 
 // generation is what is inserted together and whose offsets are committed after.
+// The one that is being filled hands over what is due (take) and keeps the rest.
 // One goroutine owns it at a time.
 type generation struct {
 	shards  map[shardKey]*shard
 	offsets map[partition]position
 	rows    int
 	bytes   int
-	began   time.Time // first record; zero while empty
+
+	// Since the last hand-over; began is zero if nothing came.
+	fresh, freshBytes int
+	began             time.Time
+
+	handed  time.Time // last hand-over
+	reading partition // that the records being added come from
+	tenure  uint64    // of reading
+	run     uint64    // counts what reading was set to
 }
 
 // shardKey is a table and the value of its partition key, 0 where it has none. Rows
@@ -32,9 +41,13 @@ type shard struct {
 	batch   warehouse.Batch
 	records []*kgo.Record // as many as rows
 	epoch   uint32        // see shardKey
+	bytes   int           // of the records
+	began   time.Time     // first row
+	low     map[partition]position
+	run     uint64 // of the generation, when low was looked at last
 }
 
-// position is where a partition will be once the generation is stored.
+// position is a place in a partition, and the tenure it was read in.
 type position struct {
 	offset kgo.EpochOffset // next to read
 	tenure uint64
@@ -44,7 +57,13 @@ func newGeneration() *generation {
 	return &generation{shards: map[shardKey]*shard{}, offsets: map[partition]position{}}
 }
 
-func (g *generation) empty() bool { return len(g.offsets) == 0 }
+func (g *generation) empty() bool { return len(g.offsets) == 0 && len(g.shards) == 0 }
+
+// read notes where the records that are added next come from.
+func (g *generation) read(p partition, tenure uint64) {
+	g.reading, g.tenure = p, tenure
+	g.run++
+}
 
 // advance notes that a record has been dealt with.
 func (g *generation) advance(r *kgo.Record, tenure uint64) {
@@ -58,9 +77,32 @@ func (g *generation) advance(r *kgo.Record, tenure uint64) {
 
 // added notes that the shard's batch got a row made from r.
 func (g *generation) added(sh *shard, r *kgo.Record) {
+	if sh.run != g.run {
+		sh.run = g.run
+		sh.note(g.reading, position{kgo.EpochOffset{Epoch: r.LeaderEpoch, Offset: r.Offset}, g.tenure})
+	}
 	sh.records = append(sh.records, r)
+	size := len(r.Key) + len(r.Value)
+	sh.bytes += size
 	g.rows++
-	g.bytes += len(r.Key) + len(r.Value)
+	g.bytes += size
+	g.fresh++
+	g.freshBytes += size
+}
+
+// note keeps the first row of a partition: while the shard is not stored, nothing
+// behind it may be committed.
+func (sh *shard) note(p partition, pos position) {
+	if sh.low == nil {
+		sh.low = map[partition]position{}
+	}
+	if sh.began.IsZero() {
+		sh.began = time.Now()
+	}
+	was, ok := sh.low[p]
+	if !ok || was.tenure != pos.tenure || pos.offset.Offset < was.offset.Offset {
+		sh.low[p] = pos
+	}
 }
 
 // shardOf returns the generation's batch of a table and partition value, which has
@@ -139,7 +181,7 @@ func (p *shardPool) put(g *generation) {
 		}
 		sh.batch.Reset()
 		clear(sh.records)
-		sh.records = sh.records[:0]
+		*sh = shard{batch: sh.batch, records: sh.records[:0]}
 		p.free[key.table] = append(p.free[key.table], sh)
 	}
 }

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -22,9 +23,11 @@ const envChild = "CAIRN_SINK_TEST_CHILD"
 type childOptions struct {
 	Namespace, DSN string
 	Brokers        []string
+	Steps          bool // tell each step of a flush on standard output, and wait for a line
+	MaxRows        int
 }
 
-// runChild runs a sink of small batches until it is killed.
+// runChild runs a sink until it is killed.
 func runChild() int {
 	var c childOptions
 	if err := json.Unmarshal([]byte(os.Getenv(envChild)), &c); err != nil {
@@ -33,9 +36,16 @@ func runChild() int {
 	}
 	ctx := context.Background()
 	s, err := New(ctx, Options{
-		Namespace: c.Namespace, DSN: c.DSN, Cluster: stream.Cluster{Brokers: c.Brokers}, MaxRows: 200, FlushInterval: 20 * time.Millisecond,
+		Namespace: c.Namespace, DSN: c.DSN, Cluster: stream.Cluster{Brokers: c.Brokers}, MaxRows: c.MaxRows, FlushInterval: 20 * time.Millisecond,
 	})
 	if err == nil {
+		if c.Steps {
+			in := bufio.NewReader(os.Stdin)
+			s.atStep = func(name string) {
+				fmt.Println(name)
+				_, _ = in.ReadString('\n')
+			}
+		}
 		err = s.Run(ctx)
 	}
 	fmt.Fprintln(os.Stderr, err)
@@ -49,7 +59,7 @@ func TestKills(t *testing.T) {
 	const total, kills = 40_000, 4
 	b.touchpoints(0, total)
 	_, dsn := newProxy(t, b.dsn)
-	options, err := json.Marshal(childOptions{Namespace: b.ns, DSN: dsn, Brokers: b.cluster.Brokers})
+	options, err := json.Marshal(childOptions{Namespace: b.ns, DSN: dsn, Brokers: b.cluster.Brokers, MaxRows: 200})
 	require.NoError(t, err)
 	stored := func() (n uint64) {
 		// Fails until the child has made the table.

@@ -32,7 +32,10 @@ func TestMain(m *testing.M) {
 	testbed.Main(m)
 }
 
-const patience = time.Minute
+const (
+	patience = time.Minute
+	poll     = 20 * time.Millisecond
+)
 
 // bench is a namespace with topics on a real Kafka and a real ClickHouse.
 type bench struct {
@@ -52,7 +55,8 @@ func newBench(tb testing.TB) *bench {
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = conn.Close() })
 	// One namespace for both: that of ClickHouse, whose databases testbed drops.
-	client, err := stream.NewClient(k.Cluster, "test", nil, nil, kgo.TransactionalID(c.Namespace), kgo.DefaultProduceTopic("none"))
+	client, err := stream.NewClient(k.Cluster, "test", nil, nil, kgo.TransactionalID(c.Namespace), kgo.DefaultProduceTopic("none"),
+		kgo.ProducerBatchMaxBytes(stream.MaxRecordBytes))
 	require.NoError(tb, err)
 	tb.Cleanup(client.Close)
 	b := &bench{t: tb, ns: c.Namespace, cluster: k.Cluster, dsn: c.DSN, conn: conn, client: client}
@@ -232,6 +236,11 @@ func (b *bench) query(columns, from string) []string {
 	}
 	require.NoError(b.t, rows.Err())
 	return list
+}
+
+func (b *bench) exec(query string) {
+	b.t.Helper()
+	require.NoError(b.t, b.conn.Exec(b.t.Context(), query))
 }
 
 // views is what the views say, row by row.

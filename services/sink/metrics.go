@@ -18,6 +18,7 @@ type metrics struct {
 	commitErrors prometheus.Counter
 	duration     *prometheus.HistogramVec
 	pending      prometheus.Gauge
+	held         prometheus.Gauge
 	age          prometheus.Histogram
 }
 
@@ -48,6 +49,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"table"}),
 		pending: f.NewGauge(prometheus.GaugeOpts{
 			Name: "cairn_sink_pending_rows", Help: "Rows read and not yet inserted.",
+		}),
+		held: f.NewGauge(prometheus.GaugeOpts{
+			Name: "cairn_sink_held_rows", Help: "Rows of old months that wait for company, to be inserted in larger parts.",
 		}),
 		age: f.NewHistogram(prometheus.HistogramOpts{
 			Name: "cairn_sink_batch_age_seconds", Help: "Age of a batch's oldest row, since it was read, when its offsets are committed.",

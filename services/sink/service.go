@@ -31,6 +31,11 @@ type Options struct {
 	// batch being filled, one being inserted, one fetched.
 	MaxRows  int
 	MaxBytes int
+	// MaxHold and MaxHeldBytes bound how long, and how many bytes of record values,
+	// rows of old months wait for company while a backfill goes on; default 1 min
+	// and 64 MB. Offsets behind such rows are committed when they are stored.
+	MaxHold      time.Duration
+	MaxHeldBytes int
 	// StopTimeout bounds the last flush after Run's context ended; default 10 s.
 	StopTimeout time.Duration
 }
@@ -39,6 +44,8 @@ const (
 	defaultFlushInterval = 700 * time.Millisecond
 	defaultMaxRows       = 100_000
 	defaultMaxBytes      = 64 << 20
+	defaultMaxHold       = time.Minute
+	defaultMaxHeldBytes  = 64 << 20
 	defaultStopTimeout   = 10 * time.Second
 )
 
@@ -55,6 +62,12 @@ func (o *Options) setDefaults() {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = defaultMaxBytes
 	}
+	if o.MaxHold == 0 {
+		o.MaxHold = defaultMaxHold
+	}
+	if o.MaxHeldBytes == 0 {
+		o.MaxHeldBytes = defaultMaxHeldBytes
+	}
 	if o.StopTimeout == 0 {
 		o.StopTimeout = defaultStopTimeout
 	}
@@ -69,7 +82,9 @@ type Service struct {
 	status  status
 	owned   assignment
 	pool    shardPool
-	client  *kgo.Client // set by Run before anything reads it
+	client  *kgo.Client   // set by Run before anything reads it
+	idle    chan struct{} // holds a token while nothing is being inserted
+	atStep  func(string)  // tests only, may be nil
 
 	inserted progress
 	complete atomic.Uint32 // epoch of the newest rebuild that readers see
@@ -84,14 +99,14 @@ func New(_ context.Context, o Options) (*Service, error) {
 	if _, err := o.Cluster.Options(); err != nil {
 		return nil, err
 	}
-	if o.MaxRows < 0 || o.MaxBytes < 0 || o.FlushInterval < 0 || o.StopTimeout < 0 {
+	if min(o.MaxRows, o.MaxBytes, o.MaxHeldBytes) < 0 || min(o.FlushInterval, o.StopTimeout, o.MaxHold) < 0 {
 		return nil, errors.New("the sink's sizes and times must not be negative")
 	}
 	conn, err := warehouse.OpenLazy(o.DSN)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{o: o, log: o.Log.Named("sink"), conn: conn, metrics: newMetrics(o.Registerer)}
+	s := &Service{o: o, log: o.Log.Named("sink"), conn: conn, metrics: newMetrics(o.Registerer), idle: make(chan struct{}, 1)}
 	s.status.starting()
 	return s, nil
 }
@@ -136,8 +151,8 @@ func (s *Service) Run(ctx context.Context) error {
 	return nil
 }
 
-// migrate applies the DDL, as often as it takes ClickHouse to answer. A migration
-// that was edited is an error at once.
+// migrate applies the DDL, as often as it takes ClickHouse to answer. A database that
+// this program must leave alone is an error at once.
 func (s *Service) migrate(ctx context.Context) error {
 	for wait := backoff(0); ; wait = backoff(wait) {
 		err := warehouse.Migrate(ctx, s.conn, s.o.Namespace)
@@ -148,7 +163,7 @@ func (s *Service) migrate(ctx context.Context) error {
 			s.status.clickhouse(nil)
 			return nil
 		}
-		if errors.Is(err, warehouse.ErrEdited) || ctx.Err() != nil {
+		if errors.Is(err, warehouse.ErrEdited) || errors.Is(err, warehouse.ErrNewer) || errors.Is(err, warehouse.ErrCluster) || ctx.Err() != nil {
 			return err
 		}
 		s.status.clickhouse(err)

@@ -43,6 +43,8 @@ const (
 	// Arrived more than five minutes after it happened, or as a backfill: do not
 	// act on it as if it were happening.
 	Flag_FLAG_NOT_LIVE Flag = 32
+	// Violates the tracking plan, which only warns of it.
+	Flag_FLAG_OFF_PLAN Flag = 64
 )
 
 // Enum value maps for Flag.
@@ -55,6 +57,7 @@ var (
 		8:  "FLAG_SKEWED",
 		16: "FLAG_BACKFILL",
 		32: "FLAG_NOT_LIVE",
+		64: "FLAG_OFF_PLAN",
 	}
 	Flag_value = map[string]int32{
 		"FLAG_UNSPECIFIED": 0,
@@ -64,6 +67,7 @@ var (
 		"FLAG_SKEWED":      8,
 		"FLAG_BACKFILL":    16,
 		"FLAG_NOT_LIVE":    32,
+		"FLAG_OFF_PLAN":    64,
 	}
 )
 
@@ -1281,19 +1285,25 @@ func (x *Journey) GetIntentMillis() int64 {
 // one minute on one partition of touchpoints.raw. Running totals: the row with
 // the highest revision counts. Topic quality, key = partition/minute/source.
 type Quality struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Partition     int32                  `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
-	MinuteMs      int64                  `protobuf:"varint,2,opt,name=minute_ms,json=minuteMs,proto3" json:"minute_ms,omitempty"`
-	Source        string                 `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
-	Accepted      uint64                 `protobuf:"varint,4,opt,name=accepted,proto3" json:"accepted,omitempty"`
-	Touchpoints   uint64                 `protobuf:"varint,5,opt,name=touchpoints,proto3" json:"touchpoints,omitempty"`
-	Duplicates    uint64                 `protobuf:"varint,6,opt,name=duplicates,proto3" json:"duplicates,omitempty"`
-	Rejected      uint64                 `protobuf:"varint,7,opt,name=rejected,proto3" json:"rejected,omitempty"`
-	Late          uint64                 `protobuf:"varint,8,opt,name=late,proto3" json:"late,omitempty"`
-	Rekeyed       uint64                 `protobuf:"varint,9,opt,name=rekeyed,proto3" json:"rekeyed,omitempty"`
-	Revision      uint64                 `protobuf:"varint,10,opt,name=revision,proto3" json:"revision,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Partition   int32                  `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
+	MinuteMs    int64                  `protobuf:"varint,2,opt,name=minute_ms,json=minuteMs,proto3" json:"minute_ms,omitempty"`
+	Source      string                 `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
+	Accepted    uint64                 `protobuf:"varint,4,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	Touchpoints uint64                 `protobuf:"varint,5,opt,name=touchpoints,proto3" json:"touchpoints,omitempty"`
+	Duplicates  uint64                 `protobuf:"varint,6,opt,name=duplicates,proto3" json:"duplicates,omitempty"`
+	Rejected    uint64                 `protobuf:"varint,7,opt,name=rejected,proto3" json:"rejected,omitempty"`
+	Late        uint64                 `protobuf:"varint,8,opt,name=late,proto3" json:"late,omitempty"`
+	Rekeyed     uint64                 `protobuf:"varint,9,opt,name=rekeyed,proto3" json:"rekeyed,omitempty"`
+	Revision    uint64                 `protobuf:"varint,10,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Dropped, because their person asked to be forgotten.
+	Erased uint64 `protobuf:"varint,11,opt,name=erased,proto3" json:"erased,omitempty"`
+	// Of those counted as touchpoints, late or rejected, how many were erased since.
+	ForgottenTouchpoints uint64 `protobuf:"varint,12,opt,name=forgotten_touchpoints,json=forgottenTouchpoints,proto3" json:"forgotten_touchpoints,omitempty"`
+	ForgottenLate        uint64 `protobuf:"varint,13,opt,name=forgotten_late,json=forgottenLate,proto3" json:"forgotten_late,omitempty"`
+	ForgottenRejected    uint64 `protobuf:"varint,14,opt,name=forgotten_rejected,json=forgottenRejected,proto3" json:"forgotten_rejected,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *Quality) Reset() {
@@ -1392,6 +1402,34 @@ func (x *Quality) GetRekeyed() uint64 {
 func (x *Quality) GetRevision() uint64 {
 	if x != nil {
 		return x.Revision
+	}
+	return 0
+}
+
+func (x *Quality) GetErased() uint64 {
+	if x != nil {
+		return x.Erased
+	}
+	return 0
+}
+
+func (x *Quality) GetForgottenTouchpoints() uint64 {
+	if x != nil {
+		return x.ForgottenTouchpoints
+	}
+	return 0
+}
+
+func (x *Quality) GetForgottenLate() uint64 {
+	if x != nil {
+		return x.ForgottenLate
+	}
+	return 0
+}
+
+func (x *Quality) GetForgottenRejected() uint64 {
+	if x != nil {
+		return x.ForgottenRejected
 	}
 	return 0
 }
@@ -1621,7 +1659,7 @@ const file_cairn_v1_records_proto_rawDesc = "" +
 	"\apersona\x18\x15 \x01(\tR\apersona\x12#\n" +
 	"\rsentiment_sum\x18\x16 \x01(\x12R\fsentimentSum\x12'\n" +
 	"\x0fsentiment_count\x18\x17 \x01(\x04R\x0esentimentCount\x12#\n" +
-	"\rintent_millis\x18\x18 \x01(\x03R\fintentMillis\"\xa0\x02\n" +
+	"\rintent_millis\x18\x18 \x01(\x03R\fintentMillis\"\xc3\x03\n" +
 	"\aQuality\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x1b\n" +
 	"\tminute_ms\x18\x02 \x01(\x03R\bminuteMs\x12\x16\n" +
@@ -1635,12 +1673,16 @@ const file_cairn_v1_records_proto_rawDesc = "" +
 	"\x04late\x18\b \x01(\x04R\x04late\x12\x18\n" +
 	"\arekeyed\x18\t \x01(\x04R\arekeyed\x12\x1a\n" +
 	"\brevision\x18\n" +
-	" \x01(\x04R\brevision\"r\n" +
+	" \x01(\x04R\brevision\x12\x16\n" +
+	"\x06erased\x18\v \x01(\x04R\x06erased\x123\n" +
+	"\x15forgotten_touchpoints\x18\f \x01(\x04R\x14forgottenTouchpoints\x12%\n" +
+	"\x0eforgotten_late\x18\r \x01(\x04R\rforgottenLate\x12-\n" +
+	"\x12forgotten_rejected\x18\x0e \x01(\x04R\x11forgottenRejected\"r\n" +
 	"\x05Epoch\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\rR\x05epoch\x12\x1c\n" +
 	"\tpartition\x18\x03 \x01(\x05R\tpartition\x12!\n" +
-	"\fcompleted_ms\x18\x04 \x01(\x03R\vcompletedMs*\x83\x01\n" +
+	"\fcompleted_ms\x18\x04 \x01(\x03R\vcompletedMs*\x96\x01\n" +
 	"\x04Flag\x12\x14\n" +
 	"\x10FLAG_UNSPECIFIED\x10\x00\x12\f\n" +
 	"\bFLAG_BOT\x10\x01\x12\x0e\n" +
@@ -1649,7 +1691,8 @@ const file_cairn_v1_records_proto_rawDesc = "" +
 	"\fFLAG_CLAMPED\x10\x04\x12\x0f\n" +
 	"\vFLAG_SKEWED\x10\b\x12\x11\n" +
 	"\rFLAG_BACKFILL\x10\x10\x12\x11\n" +
-	"\rFLAG_NOT_LIVE\x10 B1Z/github.com/cairnhq/cairn/pkg/wire/wirepb;wirepbb\x06proto3"
+	"\rFLAG_NOT_LIVE\x10 \x12\x11\n" +
+	"\rFLAG_OFF_PLAN\x10@B1Z/github.com/cairnhq/cairn/pkg/wire/wirepb;wirepbb\x06proto3"
 
 var (
 	file_cairn_v1_records_proto_rawDescOnce sync.Once

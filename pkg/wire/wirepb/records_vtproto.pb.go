@@ -262,6 +262,10 @@ func (m *Quality) CloneVT() *Quality {
 	r.Late = m.Late
 	r.Rekeyed = m.Rekeyed
 	r.Revision = m.Revision
+	r.Erased = m.Erased
+	r.ForgottenTouchpoints = m.ForgottenTouchpoints
+	r.ForgottenLate = m.ForgottenLate
+	r.ForgottenRejected = m.ForgottenRejected
 	if len(m.unknownFields) > 0 {
 		r.unknownFields = make([]byte, len(m.unknownFields))
 		copy(r.unknownFields, m.unknownFields)
@@ -1409,6 +1413,26 @@ func (m *Quality) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
+	if m.ForgottenRejected != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.ForgottenRejected))
+		i--
+		dAtA[i] = 0x70
+	}
+	if m.ForgottenLate != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.ForgottenLate))
+		i--
+		dAtA[i] = 0x68
+	}
+	if m.ForgottenTouchpoints != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.ForgottenTouchpoints))
+		i--
+		dAtA[i] = 0x60
+	}
+	if m.Erased != 0 {
+		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Erased))
+		i--
+		dAtA[i] = 0x58
+	}
 	if m.Revision != 0 {
 		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.Revision))
 		i--
@@ -2039,6 +2063,18 @@ func (m *Quality) SizeVT() (n int) {
 	}
 	if m.Revision != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.Revision))
+	}
+	if m.Erased != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.Erased))
+	}
+	if m.ForgottenTouchpoints != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.ForgottenTouchpoints))
+	}
+	if m.ForgottenLate != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.ForgottenLate))
+	}
+	if m.ForgottenRejected != 0 {
+		n += 1 + protohelpers.SizeOfVarint(uint64(m.ForgottenRejected))
 	}
 	n += len(m.unknownFields)
 	return n
@@ -6046,6 +6082,82 @@ func (m *Quality) UnmarshalVTUnsafe(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Revision |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 11:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Erased", wireType)
+			}
+			m.Erased = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Erased |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 12:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ForgottenTouchpoints", wireType)
+			}
+			m.ForgottenTouchpoints = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ForgottenTouchpoints |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 13:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ForgottenLate", wireType)
+			}
+			m.ForgottenLate = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ForgottenLate |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 14:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field ForgottenRejected", wireType)
+			}
+			m.ForgottenRejected = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return protohelpers.ErrIntOverflow
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.ForgottenRejected |= uint64(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

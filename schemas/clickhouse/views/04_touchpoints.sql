@@ -58,6 +58,9 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_touchpoints
     country           LowCardinality(String) COMMENT 'ISO 3166 code by the truncated address; empty without a database of places',
     region            LowCardinality(String) COMMENT 'Likewise, in English',
     city              LowCardinality(String) COMMENT 'Likewise, in English',
+    is_off_plan       Bool COMMENT 'Violates the tracking plan, which only warns of it',
+    persona           LowCardinality(String) COMMENT 'Of its journey: the profile''s at the journey''s last touchpoint; empty if none',
+    stage_since       DateTime64(3, 'UTC') COMMENT 'When the journey made its last step up to then; 1970-01-01 before the first',
     epoch             UInt32 COMMENT 'Rebuild that made the row, 0: none'
 )
 AS
@@ -114,6 +117,9 @@ SELECT
     t.country AS country,
     t.region AS region,
     t.city AS city,
+    CAST(bitTest(t.flags, 6) AS Bool) AS is_off_plan,
+    if(journey_id != '', j.persona, '') AS persona,
+    if(stage != '', s.at, toDateTime64(0, 3, 'UTC')) AS stage_since,
     toUInt32(bitShiftRight(t.revision, 40)) AS epoch
 FROM
 (
@@ -152,7 +158,7 @@ FROM
 ASOF LEFT JOIN
 (
     -- Not v_journeys, which also counts what is in the journeys.
-    SELECT profile, started_at, ended_at, journey_id FROM {{.DB}}.journeys FINAL
+    SELECT profile, started_at, ended_at, journey_id, persona FROM {{.DB}}.journeys FINAL
     WHERE status != 'void'
       AND {{.InForce "profile" "ended_at"}}
 ) AS j ON j.profile = t.profile AND j.started_at <= t.event_time

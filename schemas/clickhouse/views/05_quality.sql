@@ -8,6 +8,7 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_data_quality
     rejected    UInt64 COMMENT 'Could not be used',
     late        UInt64 COMMENT 'Beyond the lateness horizon',
     rekeyed     UInt64 COMMENT 'Were sent on to their right partition',
+    erased      UInt64 COMMENT 'Of people who were forgotten: held back, or deleted since',
     difference  Int64 COMMENT 'accepted less all the others (rekeyed aside); anything but 0 is a loss or a double'
 )
 AS
@@ -15,16 +16,17 @@ SELECT
     q.minute AS minute,
     q.source AS source,
     sum(q.accepted) AS accepted,
-    sum(q.touchpoints) AS touchpoints,
+    sum(q.touchpoints) - sum(q.forgotten_touchpoints) AS touchpoints,
     sum(q.duplicates) AS duplicates,
-    sum(q.rejected) AS rejected,
-    sum(q.late) AS late,
+    sum(q.rejected) - sum(q.forgotten_rejected) AS rejected,
+    sum(q.late) - sum(q.forgotten_late) AS late,
     sum(q.rekeyed) AS rekeyed,
-    toInt64(accepted) - toInt64(touchpoints) - toInt64(duplicates) - toInt64(rejected) - toInt64(late) AS difference
+    sum(q.erased) + sum(q.forgotten_touchpoints) + sum(q.forgotten_late) + sum(q.forgotten_rejected) AS erased,
+    toInt64(accepted) - toInt64(touchpoints) - toInt64(duplicates) - toInt64(rejected) - toInt64(late) - toInt64(erased) AS difference
 FROM {{.DB}}.data_quality AS q FINAL
 WHERE {{.InForce "device" "q.minute"}}
 GROUP BY q.minute, q.source
-COMMENT 'Accounting of the raw records: accepted = touchpoints + duplicates + rejected + late';
+COMMENT 'Accounting of the raw records: accepted = touchpoints + duplicates + rejected + late + erased';
 
 CREATE OR REPLACE VIEW {{.DB}}_bi.v_rejected
 (
@@ -77,4 +79,6 @@ UNION ALL SELECT 'journeys', max(ended_at), max(inserted_at) FROM {{.DB}}.journe
 UNION ALL SELECT 'transitions', max(at), max(inserted_at) FROM {{.DB}}.transitions
 UNION ALL SELECT 'frictions', max(at), max(inserted_at) FROM {{.DB}}.frictions
 UNION ALL SELECT 'data_quality', toDateTime64(max(minute), 3, 'UTC'), max(inserted_at) FROM {{.DB}}.data_quality
+UNION ALL SELECT 'rollup_touchpoints', max(event_time), max(refreshed_at) FROM {{.DB}}.rollup_touchpoints
+UNION ALL SELECT 'rollup_journeys', max(ended_at), max(refreshed_at) FROM {{.DB}}.rollup_journeys
 COMMENT 'How far each table is; 1970-01-01 while it is empty';

@@ -3,32 +3,42 @@
 --
 -- A profile is in as many cells as it used channels, so cells overlap and are
 -- never summed. mean_dwell_seconds is over the visits to the stage that ended in
--- the range, of the profiles of the cell; NULL when none has ended yet.
+-- the range, of the profiles of the cell; NULL when none has ended yet. For it
+-- profiles meet their visits once a stage, not once a cell: visitor is a profile in
+-- a stage, as a number that two share with a chance of 1 in millions.
 CREATE OR REPLACE VIEW {{.DB}}_api.journey_map AS
 WITH
-  stages AS (SELECT stage, stage_order FROM {{.DB}}_bi.dim_stage),
   cells AS (
-    SELECT stage, channel, profile, count() AS n
-    FROM {{.DB}}_bi.v_touchpoints
-    WHERE is_bot = 0 AND stage != ''
-      AND event_time >= {from:DateTime64(3, 'UTC')} AND event_time < {to:DateTime64(3, 'UTC')}
-    GROUP BY stage, channel, profile
+    SELECT stage, channel, sum(touchpoints) AS n, uniqExact(profile_key) AS people
+    FROM {{.DB}}_api.days_read(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
+    WHERE NOT is_bot AND stage != ''
+    GROUP BY stage, channel
+  ),
+  visitors AS (
+    SELECT profile_key + sipHash64(stage) AS visitor, any(stage) AS of_stage, arrayDistinct(groupArray(channel)) AS channels
+    FROM {{.DB}}_api.days_read(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
+    WHERE NOT is_bot AND stage != ''
+    GROUP BY visitor
+  ),
+  visits AS (
+    SELECT profile_key + sipHash64(stage) AS visitor, sum(dwell_seconds) AS seconds, count() AS visits
+    FROM {{.DB}}_api.visits_read
+    WHERE dwell_seconds IS NOT NULL AND left_at >= {from:DateTime64(3, 'UTC')} AND left_at < {to:DateTime64(3, 'UTC')}
+    GROUP BY visitor
   ),
   dwells AS (
-    SELECT profile, from_stage AS stage, sum(dwell_seconds) AS seconds, count(dwell_seconds) AS visits
-    FROM {{.DB}}_bi.v_transitions
-    WHERE direction IN ('advance', 'return') AND from_stage != ''
-      AND at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')}
-    GROUP BY profile, from_stage
+    SELECT of_stage, arrayJoin(channels) AS channel, sum(seconds) / sum(visits) AS mean
+    FROM visitors AS p INNER JOIN visits AS v ON v.visitor = p.visitor
+    GROUP BY of_stage, channel
   )
 SELECT
   c.stage AS stage,
-  toUInt8(any(s.stage_order)) AS stage_order,
+  toUInt8(s.stage_order) AS stage_order,
   c.channel AS channel,
-  toUInt64(sum(c.n)) AS touchpoints,
-  toUInt64(count()) AS profiles,
-  if(sum(d.visits) = 0, NULL, toFloat64(sum(ifNull(d.seconds, 0))) / sum(d.visits)) AS mean_dwell_seconds
+  toUInt64(c.n) AS touchpoints,
+  toUInt64(c.people) AS profiles,
+  d.mean AS mean_dwell_seconds
 FROM cells AS c
-INNER JOIN stages AS s ON s.stage = c.stage
-LEFT JOIN dwells AS d ON d.profile = c.profile AND d.stage = c.stage
-GROUP BY c.stage, c.channel;
+INNER JOIN {{.DB}}_bi.dim_stage AS s ON s.stage = c.stage
+LEFT JOIN dwells AS d ON d.of_stage = c.stage AND d.channel = c.channel
+SETTINGS join_use_nulls = 0;

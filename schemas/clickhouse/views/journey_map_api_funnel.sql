@@ -3,34 +3,35 @@
 --
 -- A profile counts in the furthest stage it was in at a touchpoint of the range
 -- and in every stage before that one, so the numbers never rise from left to
--- right. Until stages have closed windows, went_on counts who went on so far:
--- a profile that may still go on is not told apart from one that dropped off.
+-- right. Who did not go on is still open as long as its journey lives and, where
+-- the stage has a window, no longer than that since its last step; then it has
+-- dropped off. In the last stage there is nowhere to go on to: all have arrived.
 CREATE OR REPLACE VIEW {{.DB}}_api.stage_funnel AS
 WITH
+  (SELECT argMax(journey_gap_ms, revision) FROM {{.DB}}.models) AS gap_ms,
+  (SELECT groupArray(stage) FROM {{.DB}}_bi.dim_stage) AS names,
+  (SELECT groupArray(toUInt8(stage_order)) FROM {{.DB}}_bi.dim_stage) AS orders,
+  (SELECT groupArray(toInt64(window_seconds * 1000)) FROM {{.DB}}_bi.dim_stage) AS spans,
+  toUnixTimestamp64Milli(now64(3)) AS now_ms,
   (
-    SELECT groupArray((furthest, n)) FROM (
-      SELECT furthest, count() AS n FROM (
-        SELECT t.profile AS profile, max(s.stage_order) AS furthest
-        FROM {{.DB}}_bi.v_touchpoints AS t
-        INNER JOIN {{.DB}}_bi.dim_stage AS s ON s.stage = t.stage
-        WHERE t.is_bot = 0 AND t.stage != ''
-          AND t.event_time >= {from:DateTime64(3, 'UTC')} AND t.event_time < {to:DateTime64(3, 'UTC')}
-        GROUP BY t.profile
+    SELECT groupArray((furthest, n, open)) FROM (
+      SELECT best.1 AS furthest, count() AS n,
+        countIf(now_ms <= last_ms + gap_ms AND (spans[indexOf(orders, furthest)] = 0 OR now_ms <= best.2 + spans[indexOf(orders, furthest)])) AS open
+      FROM (
+        SELECT max((transform(toString(stage), names, orders, toUInt8(0)) AS o, toUnixTimestamp64Milli(stage_since))) AS best, max(toUnixTimestamp64Milli(last_at)) AS last_ms
+        FROM {{.DB}}_api.days_read(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
+        WHERE NOT is_bot AND stage != '' AND o > 0
+        GROUP BY profile_key
       ) GROUP BY furthest
     )
   ) AS reach,
   arraySum(arrayMap(r -> r.2, reach)) AS entrants,
-  stages AS (SELECT stage, stage_order FROM {{.DB}}_bi.dim_stage),
-  robots AS (
-    SELECT profile FROM {{.DB}}_bi.v_sessions GROUP BY profile HAVING min(is_bot) = 1
-  ),
   dwells AS (
-    SELECT from_stage, groupArray(toFloat64(assumeNotNull(dwell_seconds))) AS seconds
-    FROM {{.DB}}_bi.v_transitions
-    WHERE direction IN ('advance', 'return') AND from_stage != '' AND dwell_seconds IS NOT NULL
-      AND at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')}
-      AND profile NOT IN robots
-    GROUP BY from_stage
+    SELECT stage, groupArray(assumeNotNull(dwell_seconds)) AS seconds
+    FROM {{.DB}}_api.visits_read
+    WHERE NOT is_bot AND dwell_seconds IS NOT NULL
+      AND left_at >= {from:DateTime64(3, 'UTC')} AND left_at < {to:DateTime64(3, 'UTC')}
+    GROUP BY stage
   )
 SELECT
   s.stage AS stage,
@@ -38,8 +39,17 @@ SELECT
   toUInt64(arraySum(arrayMap(r -> if(r.1 >= s.stage_order, r.2, 0), reach))) AS profiles,
   if(entrants = 0, NULL, profiles / entrants) AS of_entrants,
   toUInt64(arraySum(arrayMap(r -> if(r.1 > s.stage_order, r.2, 0), reach))) AS went_on,
-  if(profiles = 0 OR s.stage_order = max(s.stage_order) OVER (), NULL, went_on / profiles) AS conversion,
+  if(profiles = 0 OR is_last, NULL, went_on / profiles) AS conversion,
   if(empty(d.seconds), NULL, arrayReduce('quantileExactInclusive(0.5)', d.seconds)) AS median_dwell_seconds,
-  if(empty(d.seconds), NULL, arrayAvg(d.seconds)) AS mean_dwell_seconds
-FROM stages AS s
-LEFT JOIN dwells AS d ON d.from_stage = s.stage;
+  if(empty(d.seconds), NULL, arrayAvg(d.seconds)) AS mean_dwell_seconds,
+  profiles AS entered,
+  if(is_last, profiles, went_on) AS converted,
+  entered - converted - still_open AS dropped,
+  toUInt64(if(is_last, 0, arraySum(arrayMap(r -> if(r.1 = s.stage_order, r.3, 0), reach)))) AS still_open,
+  CAST(still_open > 0 AS Bool) AS is_immature,
+  if(is_last OR entered = still_open, NULL, converted / (entered - still_open)) AS settled_conversion,
+  s.window_seconds AS window_seconds,
+  s.stage_order = length(names) AS is_last
+FROM {{.DB}}_bi.dim_stage AS s
+LEFT JOIN dwells AS d ON d.stage = s.stage
+SETTINGS join_use_nulls = 0;

@@ -44,9 +44,9 @@ func (m *machine) sameJourneys(conn clickhouse.Conn, events *rawStream) {
 }
 
 // texts are the rows of a query with one column.
-func (m *machine) texts(conn clickhouse.Conn, query string) []string {
+func (m *machine) texts(conn clickhouse.Conn, query string, args ...any) []string {
 	m.t.Helper()
-	rows, err := conn.Query(m.t.Context(), query)
+	rows, err := conn.Query(m.t.Context(), query, args...)
 	require.NoError(m.t, err, query)
 	defer func() { _ = rows.Close() }()
 	var out []string

@@ -10,10 +10,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/cairnhq/cairn/pkg/stream"
+	"github.com/cairnhq/cairn/pkg/warehouse"
 	"github.com/cairnhq/cairn/pkg/wire"
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
 	"github.com/cairnhq/cairn/services/sink"
@@ -86,6 +88,8 @@ type Result struct {
 	Elapsed time.Duration // from the first batch in ClickHouse to the last
 	Startup time.Duration // from the start to the first batch: DDL, group, first fetch
 	CPU     time.Duration // this process's, user and system, over both
+	// ServerCPU is ClickHouse's, merges in the background included.
+	ServerCPU time.Duration
 	// RowsPerSecond leaves the first batch out, as its time belongs to Startup.
 	RowsPerSecond float64
 }
@@ -98,6 +102,15 @@ func Measure(ctx context.Context, o sink.Options, rows uint64) (Result, error) {
 	reg := prometheus.NewRegistry()
 	o.Registerer = reg
 	s, err := sink.New(ctx, o)
+	if err != nil {
+		return Result{}, err
+	}
+	conn, err := warehouse.Open(ctx, o.DSN)
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() { _ = conn.Close() }()
+	serverCPU, err := serverCPUOf(ctx, conn)
 	if err != nil {
 		return Result{}, err
 	}
@@ -131,6 +144,11 @@ func Measure(ctx context.Context, o sink.Options, rows uint64) (Result, error) {
 		res.Rows = n
 	}
 	res.CPU = processCPU() - cpu
+	server, err := serverCPUOf(ctx, conn)
+	if err != nil {
+		return res, err
+	}
+	res.ServerCPU = server - serverCPU
 	res.Startup, res.Elapsed = firstAt.Sub(begin), lastAt.Sub(firstAt)
 	if res.Elapsed > 0 {
 		res.RowsPerSecond = float64(res.Rows-first) / res.Elapsed.Seconds()
@@ -156,6 +174,16 @@ func inserted(g prometheus.Gatherer) (uint64, error) {
 		}
 	}
 	return 0, nil
+}
+
+// serverCPUOf is what the server's queries, inserts and merges have taken so far.
+func serverCPUOf(ctx context.Context, conn driver.Conn) (time.Duration, error) {
+	var micros uint64
+	err := conn.QueryRow(ctx, "SELECT sum(value) FROM system.events WHERE event IN ('UserTimeMicroseconds', 'SystemTimeMicroseconds')").Scan(&micros)
+	if err != nil {
+		return 0, fmt.Errorf("read ClickHouse's processor time: %w", err)
+	}
+	return time.Duration(micros) * time.Microsecond, nil
 }
 
 func processCPU() time.Duration {

@@ -35,6 +35,7 @@ func BenchmarkSink(b *testing.B) {
 		res := measure(b, rows, time.Hour)
 		b.ReportMetric(res.RowsPerSecond, "rows/s")
 		b.ReportMetric(res.CPU.Seconds()/float64(res.Rows)*1e6, "cpu-s/Mrow")
+		b.ReportMetric(res.ServerCPU.Seconds()/float64(res.Rows)*1e6, "server-cpu-s/Mrow")
 		b.ReportMetric(res.Startup.Seconds(), "startup-s")
 	}
 }

@@ -18,6 +18,7 @@ func commands(sh *shell) []*cobra.Command {
 		newVerify(sh),
 		newTail(sh),
 		newLag(sh),
+		newKey(sh),
 		newConfig(sh),
 		newHealthcheck(),
 		newVersion(sh),

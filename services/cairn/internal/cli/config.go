@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cairnhq/cairn/pkg/app"
+	"github.com/cairnhq/cairn/pkg/enrich/plan"
+	"github.com/cairnhq/cairn/services/collector"
 )
 
 func newConfig(sh *shell) *cobra.Command {
@@ -21,8 +23,8 @@ func newConfig(sh *shell) *cobra.Command {
 func newConfigCheck(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check", Short: "Check the configuration, the journey model and the files of enrichment", Args: exactly(0, ""),
-		Long: `Check reads the configuration as a service would, the journey model file it names, and the
-files of enrichment, and prints every mistake with its place. Exit code 1 if there is any.`,
+		Long: `Check reads the configuration as a service would, the journey model file and the
+tracking plan it names, the files of enrichment, the file of write keys and the mappings of webhooks (with their secrets, which must be set), and prints every mistake with its place. Exit code 1 if there is any.`,
 		Example: "  cairn config check --config cairn.yaml --model journey.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			for _, hint := range app.UnknownEnv(os.Environ()) {
@@ -43,13 +45,36 @@ files of enrichment, and prints every mistake with its place. Exit code 1 if the
 			if err := rules.Close(); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(sh.Out, "the configuration is fine; journey model %s, %d stages, %d frictions, %d personas\n",
-				m.Name, len(m.Stages), len(m.Frictions), len(m.Personas))
+			tracking, err := plan.Load(cfg.Plan)
+			if err != nil {
+				return err
+			}
+			if file := cfg.Collector.Webhooks; file != "" {
+				if _, err := collector.CheckWebhooks(file, os.LookupEnv); err != nil {
+					return err
+				}
+			}
+			if file := cfg.Collector.KeysFile; file != "" {
+				if _, _, err := collector.CheckKeys(file); err != nil {
+					return err
+				}
+			}
+			_, err = fmt.Fprintf(sh.Out, "the configuration is fine; journey model %s, %d stages, %d frictions, %d personas%s\n",
+				m.Name, len(m.Stages), len(m.Frictions), len(m.Personas), planned(tracking))
 			return err
 		},
 	}
 	setting(cmd.Flags(), "model", "model")
+	setting(cmd.Flags(), "plan", "plan")
 	return cmd
+}
+
+// planned is what config check says of a tracking plan.
+func planned(p *plan.Plan) string {
+	if p == nil {
+		return ""
+	}
+	return fmt.Sprintf("; tracking plan of %d events", p.Events())
 }
 
 func newConfigPrint(sh *shell) *cobra.Command {

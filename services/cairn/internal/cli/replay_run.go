@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cairnhq/cairn/pkg/app"
+	"github.com/cairnhq/cairn/pkg/enrich/plan"
 	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/local"
 	"github.com/cairnhq/cairn/pkg/stream"
@@ -34,6 +35,12 @@ type replayResult struct {
 }
 
 func (sh *shell) runReplay(cmd *cobra.Command, _ []string) error {
+	if putBack, err := wantsPutBack(cmd); err != nil || putBack {
+		if err != nil {
+			return err
+		}
+		return sh.runPutBack(cmd)
+	}
 	flags, err := readReplayFlags(cmd)
 	if err != nil {
 		return err
@@ -176,8 +183,12 @@ func runSteps(ctx context.Context, cfg *app.Config, m *journey.Model, log *zap.L
 	if err != nil {
 		return err
 	}
+	tracking, err := plan.Load(cfg.Plan)
+	if err != nil {
+		return err
+	}
 	s, err := sessionizer.New(ctx, sessionizer.Options{
-		Namespace: cfg.Namespace, Cluster: cfg.Kafka.Cluster, Model: m, InstanceID: id, Secret: []byte(cfg.Identity.Secret), Enrich: rules,
+		Namespace: cfg.Namespace, Cluster: cfg.Kafka.Cluster, Model: m, InstanceID: id, Secret: []byte(cfg.Identity.Secret), Enrich: rules, Plan: tracking,
 		StateDir: filepath.Join(cfg.Data, "state"), StateCache: int64(cfg.Sessionizer.StateCache),
 		CommitInterval: cfg.Sessionizer.CommitInterval, MaxRestarts: stepRestarts, Log: log,
 	})

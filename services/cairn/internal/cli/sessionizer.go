@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cairnhq/cairn/pkg/enrich/plan"
 	"github.com/cairnhq/cairn/pkg/local"
 	"github.com/cairnhq/cairn/services/sessionizer"
 )
@@ -31,6 +32,7 @@ func newSessionizer(sh *shell) *cobra.Command {
 	f := cmd.Flags()
 	setting(f, "steps", "sessionizer.steps")
 	setting(f, "model", "model")
+	setting(f, "plan", "plan")
 	setting(f, "data", "data")
 	setting(f, "state-cache-bytes", "sessionizer.state_cache_bytes")
 	kafkaFlags(f)
@@ -71,6 +73,9 @@ func (p *process) serveSessionizer(ctx context.Context) (release func(), err err
 func (p *process) addSessionizer(o sessionizer.Options) error {
 	var err error
 	if o.Enrich, err = loadRules(p.cfg); err != nil {
+		return err
+	}
+	if o.Plan, err = plan.Load(p.cfg.Plan); err != nil {
 		return err
 	}
 	o.Namespace, o.Cluster, o.Steps = p.cfg.Namespace, p.cfg.Kafka.Cluster, p.cfg.Sessionizer.Steps

@@ -36,6 +36,7 @@ one, --kafka HOST:PORT uses yours.`,
 	setting(f, "collector-addr", "collector.addr")
 	setting(f, "console-addr", "console.addr")
 	setting(f, "model", "model")
+	setting(f, "plan", "plan")
 	setting(f, "state-cache-bytes", "sessionizer.state_cache_bytes")
 	serviceFlags(f)
 	f.String("kafka-port", "19092", "port of its own broker; 0 picks a free one")

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cairnhq/cairn/pkg/lines"
 )
 
 // accessLine is a line of an access log in the common or combined format of
@@ -25,12 +27,7 @@ type accessLine struct {
 }
 
 // lineError says what is wrong with a line, and where.
-type lineError struct {
-	column int // byte, from 1
-	reason string
-}
-
-func (e *lineError) Error() string { return strconv.Itoa(e.column) + ": " + e.reason }
+type lineError = lines.Error
 
 const accessTime = "02/Jan/2006:15:04:05 -0700"
 
@@ -41,7 +38,7 @@ type scanner struct {
 }
 
 func (s *scanner) fail(at int, format string, args ...any) error {
-	return &lineError{at + 1, fmt.Sprintf(format, args...)}
+	return &lineError{Column: at + 1, Reason: fmt.Sprintf(format, args...)}
 }
 
 func (s *scanner) rest() []byte { return s.line[s.at:] }

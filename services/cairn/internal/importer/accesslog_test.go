@@ -118,8 +118,8 @@ func FuzzParseAccessLine(f *testing.F) {
 		if err != nil {
 			var bad *lineError
 			require.ErrorAs(t, err, &bad)
-			require.GreaterOrEqual(t, bad.column, 1)
-			require.LessOrEqual(t, bad.column, len(line)+1)
+			require.GreaterOrEqual(t, bad.Column, 1)
+			require.LessOrEqual(t, bad.Column, len(line)+1)
 			return
 		}
 		out, err := accessEvent(a, "id", "src", "", time.Now())

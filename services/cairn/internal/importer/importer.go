@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/cairnhq/cairn/pkg/lines"
 )
 
 // Format is how a file is read.
@@ -123,15 +125,15 @@ type run struct {
 
 func (r *run) file(ctx context.Context, path string) (FileSummary, error) {
 	f := FileSummary{File: path}
-	lines, err := openLines(path, r.Stdin, r.Progress)
+	in, err := openLines(path, r.Stdin, r.Progress)
 	if err != nil {
 		return f, err
 	}
-	defer lines.close()
+	defer in.close()
 	format := r.Format
 	if format == "" || format == Auto {
-		format = lines.format()
-		if format == AccessLog && path != "-" && !lines.accessLog() {
+		format = in.format()
+		if format == AccessLog && path != "-" && !in.accessLog() {
 			return f, fmt.Errorf("%s is neither an access log nor a file with one JSON event a line: nothing of it was sent; if it is one, name it with --format", path)
 		}
 	}
@@ -142,17 +144,17 @@ func (r *run) file(ctx context.Context, path string) (FileSummary, error) {
 	buf := make([]byte, 0, 4096)
 	for {
 		if ctx.Err() != nil {
-			return f, fmt.Errorf("%s:%d: stopped: run the same import again to go on, what is sent already is not counted twice", path, lines.number)
+			return f, fmt.Errorf("%s:%d: stopped: run the same import again to go on, what is sent already is not counted twice", path, in.Number)
 		}
-		buf, err = lines.next(buf)
+		buf, err = in.next(buf)
 		if errors.Is(err, io.EOF) {
 			return f, nil
 		}
 		f.Lines++
 		switch {
-		case errors.Is(err, errTooLong):
+		case errors.Is(err, lines.ErrTooLong):
 			f.TooLong++
-			r.complain(path, lines.number, &lineError{MaxLine + 1, err.Error() + ", it was not sent"})
+			r.complain(path, in.Number, &lineError{Column: MaxLine + 1, Reason: err.Error() + ", it was not sent"})
 			continue
 		case err != nil:
 			f.Lines--
@@ -161,35 +163,35 @@ func (r *run) file(ctx context.Context, path string) (FileSummary, error) {
 			f.Blank++
 			continue
 		}
-		if err := r.line(ctx, &f, lines, buf, format, source); err != nil {
+		if err := r.line(ctx, &f, in, buf, format, source); err != nil {
 			return f, err
 		}
 	}
 }
 
 // line sends one line.
-func (r *run) line(ctx context.Context, f *FileSummary, lines *lineReader, line []byte, format Format, source string) error {
+func (r *run) line(ctx context.Context, f *FileSummary, in *lineReader, line []byte, format Format, source string) error {
 	rec, err := r.record(line, format, source)
 	var bad *lineError
 	switch {
 	case errors.As(err, &bad):
 		f.Malformed++
-		r.complain(f.File, lines.number, bad)
+		r.complain(f.File, in.Number, bad)
 		id, err := r.ids.messageID(line)
 		if err != nil {
-			return fmt.Errorf("%s:%d: %w", f.File, lines.number, err)
+			return fmt.Errorf("%s:%d: %w", f.File, in.Number, err)
 		}
 		rec = &Record{
 			Key: []byte(id), Value: append([]byte(nil), line...), Source: source,
-			Malformed: fmt.Sprintf("%s:%d:%s", filepath.Base(f.File), lines.number, bad),
+			Malformed: fmt.Sprintf("%s:%d:%s", filepath.Base(f.File), in.Number, bad),
 		}
 	case err != nil:
-		return fmt.Errorf("%s:%d: %w", f.File, lines.number, err)
+		return fmt.Errorf("%s:%d: %w", f.File, in.Number, err)
 	default:
 		f.Sent++
 	}
 	if err := r.Sender.Send(ctx, rec); err != nil {
-		return fmt.Errorf("%s:%d: %w", f.File, lines.number, err)
+		return fmt.Errorf("%s:%d: %w", f.File, in.Number, err)
 	}
 	return nil
 }
@@ -200,7 +202,7 @@ func (r *run) record(line []byte, format Format, source string) (*Record, error)
 		received = r.Now()
 	}
 	if format == NDJSON {
-		event, key, err := ndjsonEvent(line, func() (string, error) { return r.ids.messageID(line) }, source, received)
+		event, key, err := lines.Event(line, lines.Options{ID: func() (string, error) { return r.ids.messageID(line) }, Source: source, Received: received})
 		if err != nil {
 			return nil, err
 		}

@@ -50,4 +50,5 @@ func (m *Minter) Mint(source string, at time.Time, parts ...[]byte) uuid.UUID {
 	return id
 }
 
+// Reset forgets the request before.
 func (m *Minter) Reset() { clear(m.seen) }

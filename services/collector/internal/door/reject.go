@@ -20,8 +20,14 @@ const (
 	CodeBadMessageID  = "bad_message_id"
 	CodeNoEvent       = "no_event"
 	CodeTooDeep       = "too_deep"
+	CodeTooManyFields = "too_many_properties"
 	CodeTooManyEvents = "too_many_events"
 	CodeNoBatch       = "no_batch"
+	CodeBadEncoding   = "bad_encoding"   // of a body, or of what is packed into it
+	CodeOverloaded    = "overloaded"     // no memory is left for the request: it may come again
+	CodeMalformedLine = "malformed_line" // of an imported body
+	CodeNotFound      = "not_found"      // the path names nothing that there is
+	CodeUnauthorized  = "unauthorized"   // the request does not prove whose it is
 )
 
 // Reject says why an event, or a whole body, cannot be taken.
@@ -52,6 +58,8 @@ func (r *Reject) Under(parent string) *Reject {
 	return &moved
 }
 
+// BadField rejects a member of a JSON type that it cannot have. want says what it
+// may be.
 func BadField(name, want string) *Reject {
 	return &Reject{CodeBadField, name + " must be " + want + ".", "/" + PointerToken(name)}
 }

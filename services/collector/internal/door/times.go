@@ -11,10 +11,10 @@ import (
 // milliseconds it is March 1973, as seconds the year 5138.
 const millisAbove = 100_000_000_000
 
-// Bounds of a time that can be one, in Unix milliseconds: 1970 and 2200.
+// Bounds of a time that can be one, in Unix milliseconds: 1970 and 2100, as the device step has them.
 const (
 	minTime = 0
-	maxTime = 7_258_118_400_000
+	maxTime = 4_102_444_800_000
 )
 
 // Stamp is a time that a client sent.
@@ -73,6 +73,7 @@ func parseTimeText(raw, text []byte) (st Stamp, ok bool) {
 	return Stamp{}, false
 }
 
+// NewStamp is a time as a client could have sent it.
 func NewStamp(at time.Time) Stamp {
 	return Stamp{at, jsonscan.AppendQuoted(nil, at.Format(time.RFC3339Nano)), true}
 }

@@ -32,6 +32,7 @@ type Scanner struct {
 	pos     int
 	depth   int
 	deepest int
+	members int
 }
 
 // New starts at the beginning of data, which must stay unchanged and be shorter
@@ -46,6 +47,9 @@ func (s *Scanner) Deepest() int { return s.deepest }
 
 // ResetDeepest starts a new measurement of Deepest at the current depth.
 func (s *Scanner) ResetDeepest() { s.deepest = s.depth }
+
+// Members is how many members of objects were read, at any depth.
+func (s *Scanner) Members() int { return s.members }
 
 // Offset is the place of the next byte to read.
 func (s *Scanner) Offset() int { return s.pos }
@@ -124,6 +128,7 @@ func (s *Scanner) Member(first bool) (key Span, ok bool, err error) {
 		return Span{}, false, s.unexpected("where ':' is needed")
 	}
 	s.pos++
+	s.members++
 	return key, true, nil
 }
 

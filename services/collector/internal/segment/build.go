@@ -86,6 +86,10 @@ func (b *builder) build() (key int, rej *door.Reject) {
 	if b.out, rej = b.e.primaryID(b.q.body, b.out); rej != nil {
 		return 0, rej
 	}
+	forwarded := len(b.out) == start && b.q.visitor != nil // nobody but the header says who
+	if forwarded {
+		b.out = append(b.out, b.q.visitor...)
+	}
 	key = len(b.out)
 	if key == start {
 		return 0, door.NewReject(door.CodeNoIdentifier, "The event has no usable anonymousId, userId or externalIds.", "")
@@ -96,12 +100,19 @@ func (b *builder) build() (key int, rej *door.Reject) {
 	}
 	b.name("type")
 	b.out = append(append(append(b.out, '"'), b.call()...), '"')
-	for _, f := range [...]field{fAnonymousID, fUserID, fPreviousID, fGroupID} {
+	if forwarded {
+		b.name(fieldNames[fAnonymousID])
+		b.out = jsonscan.AppendQuoted(b.out, b.q.visitor)
+	} else {
+		b.id(fAnonymousID)
+	}
+	for _, f := range [...]field{fUserID, fPreviousID, fGroupID} {
 		b.id(f)
 	}
 	b.copy(fExternalIDs)
 	b.copy(fEvent)
 	b.copy(fActor)
+	b.channel()
 	if rej := b.times(); rej != nil {
 		return 0, rej
 	}

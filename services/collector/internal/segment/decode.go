@@ -39,6 +39,7 @@ type Request struct {
 	context      group
 	integrations group
 	sentAt       door.Stamp // of the batch
+	visitor      []byte     // of the header AnonymousId; nil: none
 	writeKey     jsonscan.Span
 	minter       door.Minter
 }
@@ -49,6 +50,7 @@ type Request struct {
 func (q *Request) Decode(in *door.Input, limits door.Limits) *door.Reject {
 	body, call := in.Body, in.Kind
 	q.reset(body, call, limits)
+	q.visitor = headerID(in)
 	s := jsonscan.New(body)
 	var rej *door.Reject
 	switch {

@@ -34,6 +34,7 @@ const (
 	fTraits
 	fActor
 	fWriteKey
+	fChannel
 	fCount
 )
 
@@ -42,7 +43,7 @@ var fieldNames = [fCount]string{
 	fType: "type", fMessageID: "messageId", fAnonymousID: "anonymousId", fUserID: "userId", fPreviousID: "previousId",
 	fGroupID: "groupId", fExternalIDs: "externalIds", fEvent: "event", fTimestamp: "timestamp",
 	fOriginalTimestamp: "originalTimestamp", fSentAt: "sentAt", fReceivedAt: "receivedAt", fSource: "source",
-	fContext: "context", fIntegrations: "integrations", fProperties: "properties", fTraits: "traits", fActor: "actor", fWriteKey: "writeKey",
+	fContext: "context", fIntegrations: "integrations", fProperties: "properties", fTraits: "traits", fActor: "actor", fWriteKey: "writeKey", fChannel: "channel",
 }
 
 func fieldOf(name []byte) field {
@@ -85,6 +86,8 @@ func fieldOf(name []byte) field {
 		return fActor
 	case "writeKey":
 		return fWriteKey
+	case "channel":
+		return fChannel
 	}
 	return fOther
 }

@@ -86,7 +86,7 @@ func checkTouchpoint(t *testing.T, body []byte, single bool, i int, rec *door.Re
 	ours := map[string]bool{
 		"messageId": true, "type": true, "anonymousId": true, "userId": true, "previousId": true, "groupId": true,
 		"externalIds": true, "timestamp": true, "originalTimestamp": true, "sentAt": true, "receivedAt": true,
-		"source": true, "context": true, "integrations": true, "writeKey": true, "properties": true, "traits": true, "event": true,
+		"source": true, "context": true, "integrations": true, "writeKey": true, "properties": true, "traits": true, "event": true, "channel": true,
 	}
 	for name, value := range event {
 		if !ours[name] && !reflect.DeepEqual(out[name], value) {

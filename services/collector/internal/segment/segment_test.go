@@ -225,7 +225,7 @@ func TestContextOfTheConnection(t *testing.T) {
 		{`"context":{"ip":["192.0.2.9"]},`, `"context":{"ip":"198.51.100.0","userAgent":"Mozilla/5.0 \"x\""}`},
 	} {
 		var q segment.Request
-		require.Nil(t, q.Decode(&door.Input{Body: []byte(`{"messageId":"m",`+c.in+`"userId":"u"}`), Kind: "page"}, limits()))
+		require.Nil(t, q.Decode(&door.Input{Body: []byte(`{"messageId":"m",` + c.in + `"userId":"u"}`), Kind: "page"}, limits()))
 		rec, _ := q.Append(0, meta, nil)
 		require.Nil(t, rec.Reject)
 		require.Contains(t, string(rec.Value), c.want+`}`, c.in)

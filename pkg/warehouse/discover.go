@@ -1,0 +1,209 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/cairnhq/cairn/pkg/journey"
+)
+
+// SharedError says that an identifier is no one person's.
+type SharedError struct {
+	Identifier string
+	Users      []string
+}
+
+func (e *SharedError) Error() string {
+	return fmt.Sprintf("%s was used by %d users: %s; name the one that is meant with --profile user:ID", e.Identifier, len(e.Users), strings.Join(e.Users, ", "))
+}
+
+// owner is an identifier's newest map.
+type owner struct {
+	from   []time.Time
+	user   []string
+	frozen bool
+}
+
+// Discover finds out what is stored of a person under an identifier or profile
+// kind:value as it is stored, so emails and phones as their hashes. What nothing is
+// stored of is a person with that identifier alone.
+func Discover(ctx context.Context, conn driver.Conn, namespace, name string, until int64) (Person, error) {
+	p := Person{Until: until, Shared: map[string][][2]int64{}}
+	kind, value := journey.SplitIdentifier(name)
+	user := value
+	if kind != journey.KindUser {
+		o, err := owners(ctx, conn, namespace, in("identifier", []string{name}))
+		if err != nil {
+			return p, err
+		}
+		users := slices.Clone(o[name].user)
+		slices.Sort(users)
+		if users = slices.Compact(users); len(users) > 1 && !o[name].frozen {
+			return p, &SharedError{name, users}
+		}
+		if len(users) == 0 || o[name].frozen {
+			p.Whole, p.Bare = []string{name}, []string{value}
+			return p, nil
+		}
+		user = users[0]
+	}
+	var err error
+	if p.Users, err = joined(ctx, conn, namespace, user); err != nil {
+		return p, err
+	}
+	return p, p.claim(ctx, conn, namespace, name)
+}
+
+// owners reads the newest maps of the identifiers for which a condition holds.
+func owners(ctx context.Context, conn driver.Conn, namespace, where string) (map[string]owner, error) {
+	rows, err := conn.Query(ctx, `SELECT identifier, argMax(map.from_at, revision), argMax(map.user_id, revision), argMax(frozen, revision)
+		FROM (SELECT * FROM `+namespace+`.identities UNION ALL SELECT * FROM `+namespace+`_next.identities)
+		WHERE identifier IN (SELECT identifier FROM (SELECT identifier, map FROM `+namespace+`.identities UNION ALL SELECT identifier, map FROM `+namespace+`_next.identities) WHERE `+where+`)
+		GROUP BY identifier`)
+	if err != nil {
+		return nil, fmt.Errorf("read identities: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	list := map[string]owner{}
+	for rows.Next() {
+		var id string
+		var o owner
+		if err := rows.Scan(&id, &o.from, &o.user, &o.frozen); err != nil {
+			return nil, fmt.Errorf("read identities: %w", err)
+		}
+		list[id] = o
+	}
+	return list, rows.Err()
+}
+
+// joined lists the users that aliases join with one, itself included.
+func joined(ctx context.Context, conn driver.Conn, namespace, user string) ([]string, error) {
+	named, err := owners(ctx, conn, namespace, "startsWith(identifier, 'user:')")
+	if err != nil {
+		return nil, err
+	}
+	name := user
+	if o := named[journey.UserProfile(user)]; len(o.user) > 0 {
+		name = o.user[0]
+	}
+	users := []string{user, name}
+	for id, o := range named {
+		if len(o.user) > 0 && o.user[0] == name {
+			_, u := journey.SplitIdentifier(id)
+			users = append(users, u)
+		}
+	}
+	slices.Sort(users)
+	return slices.Compact(users), nil
+}
+
+// claim finds the identifiers of the users, and tells those that are theirs alone
+// from the shared ones.
+func (p *Person) claim(ctx context.Context, conn driver.Conn, namespace, asked string) error {
+	names, err := column(ctx, conn, strings.ReplaceAll(`SELECT DISTINCT id FROM (
+		SELECT arrayJoin(arrayPushBack(other_identifiers, identifier)) AS id FROM DB.touchpoints WHERE USERS
+		UNION ALL SELECT arrayJoin(arrayPushBack(other_identifiers, identifier)) FROM DB_next.touchpoints WHERE USERS
+		UNION ALL SELECT arrayJoin(arrayPushBack(other_identifiers, identifier)) FROM DB.late WHERE USERS
+		UNION ALL SELECT identifier FROM DB.identities WHERE arrayExists(m -> USERMAP, map)
+		UNION ALL SELECT identifier FROM DB_next.identities WHERE arrayExists(m -> USERMAP, map))`, "DB", namespace), map[string]string{
+		"USERMAP": in("m.user_id", p.Users), "USERS": in("user_id", p.Users),
+	})
+	if err != nil {
+		return err
+	}
+	names = append(names, asked)
+	for _, u := range p.Users {
+		names = append(names, journey.UserProfile(u))
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	maps, err := owners(ctx, conn, namespace, in("identifier", names))
+	if err != nil {
+		return err
+	}
+	for _, id := range names {
+		o := maps[id]
+		switch {
+		case strings.HasPrefix(id, journey.KindUser+":"):
+			if _, u := journey.SplitIdentifier(id); slices.Contains(p.Users, u) {
+				p.Whole = append(p.Whole, id)
+			}
+		case o.frozen:
+			p.Shared[id] = [][2]int64{}
+		case slices.ContainsFunc(o.user, func(u string) bool { return !slices.Contains(p.Users, u) }):
+			p.Shared[id] = p.ranges(o)
+		default:
+			p.Whole = append(p.Whole, id)
+		}
+	}
+	p.Bare = bare(p.Whole)
+	return nil
+}
+
+// ranges are the times at which an identifier was one of the users'.
+func (p *Person) ranges(o owner) [][2]int64 {
+	out := [][2]int64{}
+	for i, u := range o.user {
+		if !slices.Contains(p.Users, u) {
+			continue
+		}
+		r := [2]int64{o.from[i].UnixMilli(), math.MaxInt64}
+		if i == 0 {
+			r[0] = math.MinInt64
+		}
+		if i+1 < len(o.from) {
+			r[1] = o.from[i+1].UnixMilli()
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// column reads the first column of a query whose words are replaced.
+func column(ctx context.Context, conn driver.Conn, query string, words map[string]string) ([]string, error) {
+	for _, word := range []string{"USERMAP", "USERS"} {
+		query = strings.ReplaceAll(query, word, words[word])
+	}
+	rows, err := conn.Query(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("look for a person: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var list []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			return nil, fmt.Errorf("look for a person: %w", err)
+		}
+		list = append(list, s)
+	}
+	return list, rows.Err()
+}
+
+// StoredIdentifiers calls fn with every identifier kind:value that is stored anywhere.
+func StoredIdentifiers(ctx context.Context, conn driver.Conn, namespace string, fn func(string)) error {
+	var parts []string
+	for _, db := range []string{namespace, NextNamespace(namespace)} {
+		for table, expressions := range map[string][]string{
+			"touchpoints": {"identifier", "concat('user:', user_id)", "concat('user:', previous_id)", "arrayJoin(other_identifiers)"},
+			"late":        {"identifier", "concat('user:', user_id)", "arrayJoin(other_identifiers)"},
+			"sessions":    {"identifier"}, "journeys": {"profile"}, "transitions": {"profile"}, "frictions": {"profile"},
+			"identities": {"identifier", "concat('user:', arrayJoin(map.user_id))"},
+		} {
+			for _, e := range expressions {
+				parts = append(parts, "SELECT DISTINCT "+e+" AS id FROM "+db+"."+table)
+			}
+		}
+	}
+	list, err := column(ctx, conn, "SELECT DISTINCT id FROM ("+strings.Join(parts, " UNION ALL ")+")", nil)
+	for _, id := range list {
+		fn(id)
+	}
+	return err
+}

@@ -1,0 +1,261 @@
+package warehouse
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/cairnhq/cairn/pkg/wire"
+)
+
+// erasing is one kind of row that goes, in the order in which they go: what others
+// are found by goes last, so that an erasure that was stopped finds the rest.
+type erasing struct {
+	table string
+	where string
+}
+
+// erasings lists what of a database is the person's.
+func (p *Person) erasings(db string) []erasing {
+	theirs := "SELECT identifier, message_id FROM " + db + ".touchpoints WHERE " + p.touchpoints()
+	told := "((" + p.names("profile") + " AND " + p.before("at") + ") OR (identifier, touchpoint_id) IN (" + theirs + "))"
+	// The newest row of a session that was made anew stays.
+	anew := "session_id IN (SELECT session_id FROM " + db + ".touchpoints WHERE " + p.touchpoints() + ")" +
+		" AND (session_id, revision) NOT IN (SELECT session_id, max(revision) FROM " + db + ".sessions GROUP BY session_id" +
+		" HAVING session_id IN (SELECT session_id FROM " + db + ".touchpoints WHERE NOT " + p.touchpoints() + " AND actor != 'business'))"
+	return []erasing{
+		{"frictions", told},
+		{"transitions", told},
+		{"journeys", "(" + p.names("profile") + " AND " + p.before("started_at") + ")"},
+		{"sessions", "((" + p.names("identifier") + " AND " + p.before("started_at") + ") OR (" + in("identifier", p.shared()) + " AND " + anew + "))"},
+		{"rejected", p.rejected()},
+		{"late", p.touchpoints()},
+		{"touchpoints", p.touchpoints()},
+		{"identities", p.maps()},
+	}
+}
+
+// CountPerson counts the rows that are stored of a person, by table; those of an
+// unfinished rebuild included.
+func CountPerson(ctx context.Context, conn driver.Conn, namespace string, p *Person) (map[string]uint64, error) {
+	counts := map[string]uint64{}
+	for _, db := range []string{namespace, NextNamespace(namespace)} {
+		for _, e := range p.erasings(db) {
+			if e.table == string(TableRejected) && db != namespace {
+				continue
+			}
+			n, err := count(ctx, conn, "SELECT count() FROM "+db+"."+e.table+" WHERE "+e.where)
+			if err != nil {
+				return nil, fmt.Errorf("count %s.%s: %w", db, e.table, err)
+			}
+			if n > 0 {
+				counts[e.table] += n
+			}
+		}
+		n, err := count(ctx, conn, "SELECT count() FROM "+db+".touchpoints WHERE "+p.mentions())
+		if err != nil {
+			return nil, fmt.Errorf("count mentions: %w", err)
+		}
+		if n > 0 {
+			counts["mentions"] += n
+		}
+	}
+	return counts, nil
+}
+
+func count(ctx context.Context, conn driver.Conn, query string) (n uint64, err error) {
+	err = conn.QueryRow(ctx, query).Scan(&n)
+	return n, err
+}
+
+// eraseRounds bounds how often what a sink inserts meanwhile is looked for again.
+const eraseRounds = 10
+
+// ErasePerson deletes what is stored of a person, and counts until nothing is found
+// in any table or dictionary. Then the deleted rows are removed from disk. It may be
+// repeated.
+func ErasePerson(ctx context.Context, conn driver.Conn, namespace string, p *Person) error {
+	dbs := []string{namespace, NextNamespace(namespace)}
+	for round := 0; ; round++ {
+		for _, db := range dbs {
+			if err := p.eraseFrom(ctx, conn, namespace, db); err != nil {
+				return err
+			}
+		}
+		left, err := CountPerson(ctx, conn, namespace, p)
+		if err != nil {
+			return err
+		}
+		if len(left) == 0 {
+			break
+		}
+		if round == eraseRounds {
+			return fmt.Errorf("rows of the person come back faster than they are deleted: %v; is an old sink running? Run the command again", left)
+		}
+	}
+	for _, db := range dbs {
+		for _, e := range p.erasings(db) {
+			if e.table == string(TableRejected) && db != namespace {
+				continue
+			}
+			if err := conn.Exec(ctx, "ALTER TABLE "+db+"."+e.table+" APPLY DELETED MASK SETTINGS mutations_sync = 2"); err != nil {
+				return fmt.Errorf("remove deleted rows of %s.%s from disk: %w", db, e.table, err)
+			}
+		}
+	}
+	if err := refresh(ctx, conn, namespace); err != nil {
+		return err
+	}
+	return p.sweep(ctx, conn, namespace)
+}
+
+func (p *Person) eraseFrom(ctx context.Context, conn driver.Conn, namespace, db string) error {
+	const settings = " SETTINGS lightweight_deletes_sync = 2, lightweight_mutation_projection_mode = 'rebuild', allow_nondeterministic_mutations = 1"
+	for _, e := range p.erasings(db) {
+		if e.table == string(TableRejected) && db != namespace {
+			continue
+		}
+		n, err := count(ctx, conn, "SELECT count() FROM "+db+"."+e.table+" WHERE "+e.where)
+		if err != nil {
+			return fmt.Errorf("count %s.%s: %w", db, e.table, err)
+		}
+		if n == 0 {
+			continue // a delete would rewrite parts for nothing
+		}
+		if err := conn.Exec(ctx, "DELETE FROM "+db+"."+e.table+" WHERE "+e.where+settings); err != nil {
+			return fmt.Errorf("delete from %s.%s: %w", db, e.table, err)
+		}
+	}
+	n, err := count(ctx, conn, "SELECT count() FROM "+db+".touchpoints WHERE "+p.mentions())
+	if err != nil || n == 0 {
+		return err
+	}
+	return conn.Exec(ctx, "ALTER TABLE "+db+".touchpoints UPDATE other_identifiers = arrayFilter(i -> NOT has("+array(p.Whole)+", i), other_identifiers) WHERE "+
+		p.mentions()+" SETTINGS mutations_sync = 2")
+}
+
+// refresh makes roll-ups and dictionaries anew.
+func refresh(ctx context.Context, conn driver.Conn, namespace string) error {
+	ours := "database = " + quoted(namespace) + " OR startsWith(database, " + quoted(namespace+"_") + ")"
+	for _, kind := range []struct{ list, do string }{
+		{"SELECT concat(database, '.', view) FROM system.view_refreshes WHERE " + ours, "SYSTEM REFRESH VIEW %s;SYSTEM WAIT VIEW %s"},
+		{"SELECT concat(database, '.', name) FROM system.dictionaries WHERE " + ours, "SYSTEM RELOAD DICTIONARY %s"},
+	} {
+		names, err := column(ctx, conn, kind.list, nil)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			for _, query := range strings.Split(strings.ReplaceAll(kind.do, "%s", name), ";") {
+				if err := conn.Exec(ctx, query); err != nil {
+					return fmt.Errorf("refresh %s: %w", name, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// sweep looks for the person's identifiers in every text column of every table and
+// dictionary, those that this program does not know included. Identifiers with newer
+// touchpoints are there rightly.
+func (p *Person) sweep(ctx context.Context, conn driver.Conn, namespace string) error {
+	if p.Until != math.MaxInt64 {
+		n, err := count(ctx, conn, "SELECT count() FROM "+namespace+".touchpoints WHERE "+in("user_id", p.Users)+" OR "+p.names("identifier")+" OR hasAny(other_identifiers, "+array(p.Whole)+")")
+		if err != nil || n > 0 {
+			return err
+		}
+	}
+	rows, err := conn.Query(ctx, `SELECT concat(c.database, '.', c.table), groupArray(c.name), groupArray(c.type)
+		FROM system.columns AS c INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table
+		WHERE (c.database = ? OR startsWith(c.database, ?)) AND (t.engine LIKE '%MergeTree' OR t.engine = 'Dictionary')
+		  AND c.type IN ('String', 'LowCardinality(String)', 'Nullable(String)', 'Array(String)') GROUP BY c.database, c.table`, namespace, namespace+"_")
+	if err != nil {
+		return fmt.Errorf("list the columns: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var table string
+		var names, types []string
+		if err := rows.Scan(&table, &names, &types); err != nil {
+			return err
+		}
+		var any []string
+		for i, name := range names {
+			if strings.HasPrefix(types[i], "Array") {
+				any = append(any, "hasAny(`"+name+"`, "+array(p.Whole)+")")
+			} else {
+				any = append(any, in("`"+name+"`", p.Whole))
+			}
+		}
+		n, err := count(ctx, conn, "SELECT count() FROM "+table+" WHERE "+strings.Join(any, " OR "))
+		if err != nil {
+			return fmt.Errorf("look into %s: %w", table, err)
+		}
+		if n > 0 {
+			return fmt.Errorf("%d rows of %s still name the person: a table that cairn does not know? Delete them, then run the command again", n, table)
+		}
+	}
+	return rows.Err()
+}
+
+// CountForgotten counts, per minute of arrival and source, what an epoch's accounts
+// say of a person.
+func CountForgotten(ctx context.Context, conn driver.Conn, namespace string, p *Person, epoch uint32) ([]wire.Forgotten, error) {
+	var parts []string
+	for _, db := range []string{namespace, NextNamespace(namespace)} {
+		of := " AND bitShiftRight(revision, 40) = " + fmt.Sprint(epoch)
+		parts = append(parts,
+			"SELECT 0 AS kind, identifier AS a, message_id AS b, received_at, source FROM "+db+".touchpoints FINAL WHERE "+p.touchpoints()+of,
+			"SELECT 1, origin, '', received_at, source FROM "+db+".late FINAL WHERE "+p.touchpoints()+of)
+	}
+	parts = append(parts, "SELECT 2, origin, '', received_at, source FROM "+namespace+".rejected FINAL WHERE "+p.rejected()+
+		" AND startsWith(origin, "+quoted(namespace+".touchpoints.raw/")+")")
+	rows, err := conn.Query(ctx, `SELECT toInt64(toUnixTimestamp(toStartOfMinute(received_at))) * 1000 AS minute, toString(source),
+		uniqExactIf((a, b), kind = 0), uniqExactIf((a, b), kind = 1), uniqExactIf((a, b), kind = 2)
+		FROM (`+strings.Join(parts, " UNION ALL ")+`) GROUP BY minute, source ORDER BY minute, source`)
+	if err != nil {
+		return nil, fmt.Errorf("count what is forgotten: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var list []wire.Forgotten
+	for rows.Next() {
+		var f wire.Forgotten
+		if err := rows.Scan(&f.Minute, &f.Source, &f.Touchpoints, &f.Late, &f.Rejected); err != nil {
+			return nil, fmt.Errorf("count what is forgotten: %w", err)
+		}
+		list = append(list, f)
+	}
+	return list, rows.Err()
+}
+
+// KeysOf lists the ids of a person's sessions and journeys, and the identifiers whose
+// maps name them alone: the keys of compacted topics that have to go.
+func KeysOf(ctx context.Context, conn driver.Conn, namespace string, p *Person) (sessions, journeys []string, err error) {
+	for _, db := range []string{namespace, NextNamespace(namespace)} {
+		list, err := column(ctx, conn, "SELECT DISTINCT session_id FROM "+db+".sessions WHERE "+p.names("identifier")+" AND "+p.before("started_at"), nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		sessions = append(sessions, list...)
+		if list, err = column(ctx, conn, "SELECT DISTINCT journey_id FROM "+db+".journeys WHERE "+p.names("profile")+" AND "+p.before("started_at"), nil); err != nil {
+			return nil, nil, err
+		}
+		journeys = append(journeys, list...)
+	}
+	return sessions, journeys, nil
+}
+
+// PutErasure writes the record that an erasure is complete.
+func PutErasure(ctx context.Context, conn driver.Conn, namespace string, e *wire.Erasure) error {
+	until := time.UnixMilli(min(e.UntilMillis, maxMillis)).UTC()
+	if err := conn.Exec(ctx, "INSERT INTO "+namespace+".erasures (erasure_id, requested_at, completed_at, until, asked, subjects, rows) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		e.ID, time.UnixMilli(e.RequestedMillis).UTC(), time.UnixMilli(e.CompletedMillis).UTC(), until, e.Asked, uint64(len(e.Subjects)), e.Rows); err != nil {
+		return fmt.Errorf("note the erasure: %w", err)
+	}
+	return nil
+}
