@@ -83,8 +83,11 @@ func (p *Point) own(beside *Point) {
 		own    *string
 		shared string
 	}{
-		{&p.MessageID, ""}, {&p.Identifier, beside.Identifier}, {&p.SessionID, beside.SessionID},
-		{&p.Channel, beside.Channel}, {&p.Member, beside.Member},
+		{&p.MessageID, ""},
+		{&p.Identifier, beside.Identifier},
+		{&p.SessionID, beside.SessionID},
+		{&p.Channel, beside.Channel},
+		{&p.Member, beside.Member},
 	} {
 		if *f.own == f.shared {
 			*f.own = f.shared

@@ -42,7 +42,7 @@ func startPair(t *testing.T) [2]*local.ClickHouse {
 	// which a Distributed table may be joined with another.
 	files := map[string]string{
 		"config.d/cluster.xml": "<clickhouse><remote_servers><" + pair + ">" + shard(ports[0]) + shard(ports[2]) + "</" + pair + "></remote_servers></clickhouse>",
-		"users.d/cluster.xml": "<clickhouse><profiles><default><distributed_product_mode>global</distributed_product_mode></default></profiles>" +
+		"users.d/cluster.xml": "<clickhouse><profiles><default><distributed_product_mode>global</distributed_product_mode><cast_string_to_date_time_mode>basic</cast_string_to_date_time_mode></default></profiles>" +
 			"<users><default><grants replace=\"1\"><query>GRANT ALL ON *.* WITH GRANT OPTION</query></grants></default></users></clickhouse>",
 	}
 	var servers [2]*local.ClickHouse
@@ -92,12 +92,12 @@ func TestCluster(t *testing.T) {
 	for _, h := range hosts {
 		for _, table := range []string{"touchpoints", "sessions", "journeys", "transitions"} {
 			own := h.column("SELECT toString(count()) FROM " + ns + "_shard." + table)[0]
-			require.NotContains(t, []string{"0", fmt.Sprint(2 * people)}, own, "%s are on both shards", table)
+			require.NotContains(t, []string{"0", strconv.Itoa(2 * people)}, own, "%s are on both shards", table)
 		}
 		for _, view := range []string{"v_touchpoints", "v_sessions", "v_journeys", "v_transitions"} {
-			require.Equal(t, []string{fmt.Sprint(people)}, h.bi("toString(count())", view), view)
+			require.Equal(t, []string{strconv.Itoa(people)}, h.bi("toString(count())", view), view)
 		}
-		require.Equal(t, []string{fmt.Sprint(people)}, h.bi("toString(countIf(session_id != '' AND journey_id != '' AND stage = 'awareness'))", "v_touchpoints"), "joins find rows of the other shard")
+		require.Equal(t, []string{strconv.Itoa(people)}, h.bi("toString(countIf(session_id != '' AND journey_id != '' AND stage = 'awareness'))", "v_touchpoints"), "joins find rows of the other shard")
 		for _, view := range h.column("SELECT name FROM system.tables WHERE database = '" + ns + "_bi'") {
 			h.exec("SELECT * FROM " + ns + "_bi." + view + " FORMAT Null")
 		}

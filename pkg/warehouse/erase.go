@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,23 +21,56 @@ type erasing struct {
 }
 
 // erasings lists what of a database is the person's.
-func (p *Person) erasings(db string) []erasing {
+func (p *Person) erasings(ctx context.Context, conn driver.Conn, db string) ([]erasing, error) {
+	shared, err := p.sharedSessions(ctx, conn, db)
+	if err != nil {
+		return nil, err
+	}
 	theirs := "SELECT identifier, message_id FROM " + db + ".touchpoints WHERE " + p.touchpoints()
 	told := "((" + p.names("profile") + " AND " + p.before("at") + ") OR (identifier, touchpoint_id) IN (" + theirs + "))"
-	// The newest row of a session that was made anew stays.
-	anew := "session_id IN (SELECT session_id FROM " + db + ".touchpoints WHERE " + p.touchpoints() + ")" +
-		" AND (session_id, revision) NOT IN (SELECT session_id, max(revision) FROM " + db + ".sessions GROUP BY session_id" +
-		" HAVING session_id IN (SELECT session_id FROM " + db + ".touchpoints WHERE NOT " + p.touchpoints() + " AND actor != 'business'))"
 	return []erasing{
 		{"frictions", told},
 		{"transitions", told},
 		{"journeys", "(" + p.names("profile") + " AND " + p.before("started_at") + ")"},
-		{"sessions", "((" + p.names("identifier") + " AND " + p.before("started_at") + ") OR (" + in("identifier", p.shared()) + " AND " + anew + "))"},
+		{"sessions", "((" + p.names("identifier") + " AND " + p.before("started_at") + ") OR " + shared + ")"},
 		{"rejected", p.rejected()},
 		{"late", p.touchpoints()},
 		{"touchpoints", p.touchpoints()},
 		{"identities", p.maps()},
+	}, nil
+}
+
+// sharedSessions is the condition that a row is of a session of a shared identifier
+// that the person took part in. The newest row of one that was made anew, from what
+// others did in it, stays. It is written out, because a delete from a table that reads
+// the same table does not end.
+func (p *Person) sharedSessions(ctx context.Context, conn driver.Conn, db string) (string, error) {
+	if len(p.Shared) == 0 {
+		return "0", nil
 	}
+	shared := in("identifier", p.shared())
+	rows, err := conn.Query(ctx, "SELECT session_id, max(revision), session_id IN (SELECT session_id FROM "+db+".touchpoints WHERE "+shared+
+		" AND actor != 'business' AND NOT "+p.touchpoints()+") FROM "+db+".sessions WHERE "+shared+
+		" AND session_id IN (SELECT session_id FROM "+db+".touchpoints WHERE "+shared+" AND "+p.touchpoints()+") GROUP BY session_id")
+	if err != nil {
+		return "", fmt.Errorf("look for shared sessions: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	var gone, old []string
+	for rows.Next() {
+		var id string
+		var revision uint64
+		var stays uint8
+		if err := rows.Scan(&id, &revision, &stays); err != nil {
+			return "", fmt.Errorf("look for shared sessions: %w", err)
+		}
+		if stays == 0 {
+			gone = append(gone, id)
+		} else {
+			old = append(old, fmt.Sprintf("(session_id = %s AND revision < %d)", quoted(id), revision))
+		}
+	}
+	return "(" + strings.Join(append(old, in("session_id", gone)), " OR ") + ")", rows.Err()
 }
 
 // CountPerson counts the rows that are stored of a person, by table; those of an
@@ -44,7 +78,11 @@ func (p *Person) erasings(db string) []erasing {
 func CountPerson(ctx context.Context, conn driver.Conn, namespace string, p *Person) (map[string]uint64, error) {
 	counts := map[string]uint64{}
 	for _, db := range []string{namespace, NextNamespace(namespace)} {
-		for _, e := range p.erasings(db) {
+		list, err := p.erasings(ctx, conn, db)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range list {
 			if e.table == string(TableRejected) && db != namespace {
 				continue
 			}
@@ -98,7 +136,11 @@ func ErasePerson(ctx context.Context, conn driver.Conn, namespace string, p *Per
 		}
 	}
 	for _, db := range dbs {
-		for _, e := range p.erasings(db) {
+		list, err := p.erasings(ctx, conn, db)
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
 			if e.table == string(TableRejected) && db != namespace {
 				continue
 			}
@@ -115,7 +157,11 @@ func ErasePerson(ctx context.Context, conn driver.Conn, namespace string, p *Per
 
 func (p *Person) eraseFrom(ctx context.Context, conn driver.Conn, namespace, db string) error {
 	const settings = " SETTINGS lightweight_deletes_sync = 2, lightweight_mutation_projection_mode = 'rebuild', allow_nondeterministic_mutations = 1"
-	for _, e := range p.erasings(db) {
+	list, err := p.erasings(ctx, conn, db)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
 		if e.table == string(TableRejected) && db != namespace {
 			continue
 		}
@@ -150,7 +196,7 @@ func refresh(ctx context.Context, conn driver.Conn, namespace string) error {
 			return err
 		}
 		for _, name := range names {
-			for _, query := range strings.Split(strings.ReplaceAll(kind.do, "%s", name), ";") {
+			for query := range strings.SplitSeq(strings.ReplaceAll(kind.do, "%s", name), ";") {
 				if err := conn.Exec(ctx, query); err != nil {
 					return fmt.Errorf("refresh %s: %w", name, err)
 				}
@@ -184,15 +230,15 @@ func (p *Person) sweep(ctx context.Context, conn driver.Conn, namespace string) 
 		if err := rows.Scan(&table, &names, &types); err != nil {
 			return err
 		}
-		var any []string
+		var named []string
 		for i, name := range names {
 			if strings.HasPrefix(types[i], "Array") {
-				any = append(any, "hasAny(`"+name+"`, "+array(p.Whole)+")")
+				named = append(named, "hasAny(`"+name+"`, "+array(p.Whole)+")")
 			} else {
-				any = append(any, in("`"+name+"`", p.Whole))
+				named = append(named, in("`"+name+"`", p.Whole))
 			}
 		}
-		n, err := count(ctx, conn, "SELECT count() FROM "+table+" WHERE "+strings.Join(any, " OR "))
+		n, err := count(ctx, conn, "SELECT count() FROM "+table+" WHERE "+strings.Join(named, " OR "))
 		if err != nil {
 			return fmt.Errorf("look into %s: %w", table, err)
 		}
@@ -208,7 +254,7 @@ func (p *Person) sweep(ctx context.Context, conn driver.Conn, namespace string) 
 func CountForgotten(ctx context.Context, conn driver.Conn, namespace string, p *Person, epoch uint32) ([]wire.Forgotten, error) {
 	var parts []string
 	for _, db := range []string{namespace, NextNamespace(namespace)} {
-		of := " AND bitShiftRight(revision, 40) = " + fmt.Sprint(epoch)
+		of := " AND bitShiftRight(revision, 40) = " + strconv.FormatUint(uint64(epoch), 10)
 		parts = append(parts,
 			"SELECT 0 AS kind, identifier AS a, message_id AS b, received_at, source FROM "+db+".touchpoints FINAL WHERE "+p.touchpoints()+of,
 			"SELECT 1, origin, '', received_at, source FROM "+db+".late FINAL WHERE "+p.touchpoints()+of)

@@ -18,6 +18,7 @@ func TestGoldenAnswersOfTheViews(t *testing.T) {
 	now := time.Now().UTC()
 	ago := regexp.MustCompile(`\{ago (\d+)\}`)
 	datadriven.RunTest(t, "testdata/golden.txt", func(t *testing.T, d *datadriven.TestData) string {
+		t.Helper()
 		h.t = t
 		sql := strings.ReplaceAll(d.Input, "{ns}", h.ns)
 		sql = ago.ReplaceAllStringFunc(sql, func(s string) string {

@@ -54,6 +54,7 @@ func newNativePool(o *clickhouse.Options) *nativePool {
 		p.options.Compression = ch.CompressionDisabled
 	case clickhouse.CompressionZSTD:
 		p.options.Compression = ch.CompressionZSTD
+	default: // others are for HTTP
 	}
 	for key, value := range o.Settings {
 		p.options.Settings = append(p.options.Settings, ch.Setting{Key: key, Value: fmt.Sprint(value)})

@@ -28,6 +28,7 @@ func (h *house) rows(query string) string {
 // and no less.
 func TestRollUpsEqualTheirBase(t *testing.T) {
 	forCrowds(t, func(t *testing.T, h *house, _ []*walk) {
+		t.Helper()
 		h.refresh()
 		for base, rollup := range map[string]string{
 			"{ns}_api.touchpoints_live": "{ns}.rollup_touchpoints",

@@ -18,7 +18,7 @@ func seeds() []uint64 { return []uint64{1, 2, 3} }
 func forCrowds(t *testing.T, test func(t *testing.T, h *house, people []*walk)) {
 	t.Helper()
 	for _, seed := range seeds() {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			h, list := newCrowd(t, seed, 250)
 			test(t, h, humans(list))
 		})
@@ -36,6 +36,7 @@ func figure(t *testing.T, s string) float64 {
 // The funnel holds each profile once, never rises, and adds up.
 func TestTheFunnelIsMonotone(t *testing.T) {
 	forCrowds(t, func(t *testing.T, h *house, people []*walk) {
+		t.Helper()
 		furthest := map[string]int{}
 		for _, w := range people {
 			furthest[w.profile] = max(furthest[w.profile], w.furthest)
@@ -64,6 +65,7 @@ func TestTheFunnelIsMonotone(t *testing.T) {
 // the 9 that most have at a place are one.
 func TestEveryEdgeIsATwoStepFunnel(t *testing.T) {
 	forCrowds(t, func(t *testing.T, h *house, people []*walk) {
+		t.Helper()
 		want := map[string]int{}
 		for _, kind := range []string{"stage", "channel", "event"} {
 			for edge, n := range edges(people, kind) {
@@ -144,6 +146,7 @@ func edges(people []*walk, kind string) map[string]int {
 // Whole paths: each profile is in one row of a kind.
 func TestTopPathsHoldEachProfileOnce(t *testing.T) {
 	forCrowds(t, func(t *testing.T, h *house, people []*walk) {
+		t.Helper()
 		profiles, converted := map[string]int{}, map[string]int{}
 		common := map[string]int{}
 		for _, w := range people {
@@ -175,6 +178,7 @@ func TestTopPathsHoldEachProfileOnce(t *testing.T) {
 // that a computation by definition finds.
 func TestCreditsSumToConversions(t *testing.T) {
 	forCrowds(t, func(t *testing.T, h *house, people []*walk) {
+		t.Helper()
 		conversions, revenue := 0.0, 0.0
 		want := map[string]float64{}
 		for _, w := range people {
@@ -301,6 +305,7 @@ func markov(t *testing.T, people []*walk) map[string]float64 {
 // Numbers of the map are of unique profiles, and its touchpoints add up.
 func TestTheMapCountsUniqueProfiles(t *testing.T) {
 	forCrowds(t, func(t *testing.T, h *house, people []*walk) {
+		t.Helper()
 		stages := append([]string{""}, crowdStages()...)
 		touchpoints, profiles := map[string]int{}, map[string]map[string]bool{}
 		for _, w := range people {
@@ -322,5 +327,54 @@ func TestTheMapCountsUniqueProfiles(t *testing.T) {
 			want = append(want, fmt.Sprintf("%s %d %d", cell, n, len(profiles[cell])))
 		}
 		require.ElementsMatch(t, want, h.bi("if(persona = '', '-', persona), stage, channel, event, toString(touchpoints), toString(profiles)", "v_journey_map"))
+	})
+}
+
+// Frictions are counted once each, and drop-off is that of the journeys that had
+// them against all others that reached the stage.
+func TestFrictionAgainstTheOthers(t *testing.T) {
+	forCrowds(t, func(t *testing.T, h *house, people []*walk) {
+		t.Helper()
+		stages := append([]string{""}, crowdStages()...)
+		want := []string{}
+		for _, name := range []string{"rage_click", "payment_failed"} {
+			for order, stage := range stages {
+				frictions, profiles := 0, map[string]bool{}
+				var with, without struct{ settled, dropped float64 }
+				for _, w := range people {
+					hit := 0
+					for _, f := range w.friction {
+						if f.Name == name && f.Stage == stage {
+							hit++
+							profiles[w.profile] = true
+						}
+					}
+					frictions += hit
+					group := &without
+					if hit > 0 {
+						group = &with
+					}
+					if order > 0 && w.furthest >= order {
+						group.settled++
+						if w.furthest == order {
+							group.dropped++
+						}
+					}
+				}
+				if frictions == 0 {
+					continue
+				}
+				share := func(n, of float64) string {
+					if of == 0 || order == len(stages)-1 {
+						return "-"
+					}
+					return fmt.Sprintf("%.6f", n/of)
+				}
+				want = append(want, fmt.Sprintf("%s|%s|%d|%d|%.0f|%s|%s", name, stage, frictions, len(profiles), with.settled, share(with.dropped, with.settled), share(without.dropped, without.settled)))
+			}
+		}
+		rounded := func(column string) string { return "ifNull(printf('%.6f', " + column + "), '-')" }
+		require.ElementsMatch(t, want, h.column("SELECT concatWithSeparator('|', name, stage, toString(frictions), toString(profiles), toString(settled_journeys), "+
+			rounded("drop_off")+", "+rounded("drop_off_without")+") FROM "+h.ns+"_bi.v_friction"))
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -87,7 +88,7 @@ func DecodeErasure(b []byte) (Erasure, error) {
 		return e, fmt.Errorf("erasure: %w", err)
 	}
 	if e.ID == "" {
-		return e, fmt.Errorf("erasure: it has no id")
+		return e, errors.New("erasure: it has no id")
 	}
 	return e, nil
 }
@@ -126,7 +127,7 @@ func DecodeForget(b []byte) (Forget, error) {
 		return f, fmt.Errorf("forget record: %w", err)
 	}
 	if f.Erasure.ID == "" {
-		return f, fmt.Errorf("forget record: its erasure has no id")
+		return f, errors.New("forget record: its erasure has no id")
 	}
 	return f, nil
 }

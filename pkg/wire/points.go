@@ -14,7 +14,7 @@ func EncodePoints(list []journey.Point) []byte {
 	if len(list) == 0 {
 		return marshalRow((*wirepb.PointsRow)(nil))
 	}
-	e := encoders.Get().(*pointsEncoder) //nolint:errcheck,forcetypeassert // nothing else is in it
+	e := encoders.Get().(*pointsEncoder) //nolint:forcetypeassert // nothing else is in it
 	defer encoders.Put(e)
 	defer e.reset()
 	return marshalRow(e.row(list))

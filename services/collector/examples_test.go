@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -119,14 +120,14 @@ func (r *exampleRig) run(x *example) {
 		require.NoError(r.t, json.Compact(&compact, x.Request.Body))
 		body = compact.String()
 	}
-	sent := x.Request.Path + body
+	sent := []string{x.Request.Path, body}
 	if x.Request.Gzip {
 		body = zipped(body)
 	}
 	headers := []string{"User-Agent", "example"}
 	for name, value := range x.Request.Headers {
 		headers = append(headers, name, value)
-		sent += value
+		sent = append(sent, value)
 	}
 	res, answer := r.exchange(x.Request.Method, x.Request.Path, body, headers...)
 	x.Status, x.Answer, x.Headers = res.StatusCode, nil, nil
@@ -150,7 +151,7 @@ func (r *exampleRig) run(x *example) {
 	for _, rec := range r.records() {
 		if at := [2]int64{int64(rec.Partition), rec.Offset}; !r.known[at] {
 			r.known[at] = true
-			r.note(x, rec, sent)
+			r.note(x, rec, strings.Join(sent, "\n"))
 		}
 	}
 	// Which partition a record without a key goes to is left to chance.
@@ -220,9 +221,7 @@ func unminted(v any, sent string) any {
 func withoutNotes(v any) any {
 	object, _ := v.(map[string]any)
 	out := map[string]any{}
-	for name, member := range object {
-		out[name] = member
-	}
+	maps.Copy(out, object)
 	out["receivedAt"] = "2026-11-23T07:00:02.000Z"
 	return out
 }

@@ -65,7 +65,7 @@ func (o *openAPI) follow(v any, at string) (map[string]any, string) {
 		return object, at
 	}
 	var found any = o.doc
-	for _, name := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
+	for name := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
 		found = found.(map[string]any)[name]
 	}
 	require.NotNil(o.t, found, "%s refers to %s, which is not there", at, ref)
@@ -344,8 +344,8 @@ func TestOpenAPIIsWhatTheCollectorDoes(t *testing.T) {
 			require.Positive(t, seen[401], "%s %s never asks for a key: %v", op.method, op.path, seen)
 		}
 	}
-	require.Positive(t, len(r.accepted()))
-	require.Positive(t, len(r.rejected()))
+	require.NotEmpty(t, r.accepted())
+	require.NotEmpty(t, r.rejected())
 }
 
 // TestOpenAPIListsTheAnswersOfBadTimes: those that need a collector in trouble.

@@ -156,23 +156,23 @@ type costStep struct {
 	sent                 map[string]int // records by topic
 }
 
-func newCostRig(b testing.TB, m *journey.Model) *costRig {
-	b.Helper()
-	r := &costRig{b: b}
+func newCostRig(tb testing.TB, m *journey.Model) *costRig {
+	tb.Helper()
+	r := &costRig{b: tb}
 	o := &Options{Namespace: "cost", Model: m, Secret: []byte("cost")}
 	met := newMetrics(nil)
 	touchpoints := stream.Qualify(o.Namespace, stream.TopicTouchpoints)
-	r.device = costStep{name: "device", b: b, state: stream.NewState(stream.NewMemoryStore()), onward: func(rec *kgo.Record) {
+	r.device = costStep{name: "device", b: tb, state: stream.NewState(stream.NewMemoryStore()), onward: func(rec *kgo.Record) {
 		if rec.Topic == touchpoints {
 			r.queue = append(r.queue, rec)
 		}
 	}}
-	r.profile = costStep{name: "profile", b: b, state: stream.NewState(stream.NewMemoryStore()), journeys: stream.Qualify(o.Namespace, stream.TopicJourneys)}
+	r.profile = costStep{name: "profile", b: tb, state: stream.NewState(stream.NewMemoryStore()), journeys: stream.Qualify(o.Namespace, stream.TopicJourneys)}
 	var err error
 	r.device.task, err = newDeviceTask(o, met, 0, 1, r.device.state)
-	require.NoError(b, err)
+	require.NoError(tb, err)
 	r.profile.task, err = newProfileTask(o, met, r.profile.state)
-	require.NoError(b, err)
+	require.NoError(tb, err)
 	r.device.reset()
 	r.profile.reset()
 	return r
@@ -262,10 +262,10 @@ func (s *costStep) used() time.Duration {
 // reset forgets what was spent.
 func (s *costStep) reset() { s.cpu, s.rows, s.bytes, s.records, s.sent = 0, 0, 0, 0, map[string]int{} }
 
-func shop(b testing.TB) *journey.Model {
-	b.Helper()
+func shop(tb testing.TB) *journey.Model {
+	tb.Helper()
 	m, err := model.Builtin("shop")
-	require.NoError(b, err)
+	require.NoError(tb, err)
 	return m
 }
 

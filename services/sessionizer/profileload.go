@@ -1,6 +1,7 @@
 package sessionizer
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -98,7 +99,7 @@ func (t *profileTask) loadTail(p *profileEntry, prefix []byte, tail *journey.Tai
 		return err
 	}
 	if len(p.Journeys) == 0 || len(points) == 0 || len(points) > tail.Points || points[len(points)-1].OrderKey != tail.At {
-		return fmt.Errorf("the row of the tail does not go with those of journeys and points")
+		return errors.New("the row of the tail does not go with those of journeys and points")
 	}
 	p.RestoreTail(t.o.Model, tail, points)
 	return nil

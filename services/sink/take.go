@@ -71,9 +71,9 @@ func (g *generation) take(now time.Time, all bool, o *Options) *generation {
 	all = all || g.began.IsZero()
 	out := newGeneration()
 	out.began = now
-	hold := g.hold(now, o)
+	hold, enough := g.hold(now, o), min(holdRows, o.MaxRows/4)
 	for key, sh := range g.shards {
-		if all || !key.cold(now) || sh.batch.Len() >= holdRows || now.Sub(sh.began) >= hold {
+		if all || !key.cold(now) || sh.batch.Len() >= enough || now.Sub(sh.began) >= hold {
 			g.move(out, key, sh)
 		}
 	}

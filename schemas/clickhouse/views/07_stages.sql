@@ -27,7 +27,8 @@ COMMENT 'How long journeys stay in each stage';
 
 -- Where a journey stands with the stage it got furthest to: it went on from all
 -- stages before that one. There it is still open as long as it lives and the
--- stage's window is open, and has dropped off afterwards.
+-- stage's window is open, and has dropped off afterwards. furthest_order is 0 before
+-- the first stage.
 CREATE OR REPLACE VIEW {{.DB}}_api.journey_standings AS
 WITH
   (SELECT argMax(journey_gap_ms, revision) FROM {{.DB}}.models) AS gap_ms,
@@ -43,7 +44,7 @@ SELECT
         AND (spans[furthest_order] = 0 OR now_ms <= toUnixTimestamp64Milli(furthest_since) + spans[furthest_order]) AS Bool) AS still_open,
     furthest_since, next_event, next_channel, next_at
 FROM {{.DB}}_api.journeys_read
-WHERE NOT is_bot AND furthest_order > 0;
+WHERE NOT is_bot;
 
 CREATE OR REPLACE VIEW {{.DB}}_bi.v_next_after_dropoff
 (
@@ -63,7 +64,7 @@ SELECT
     profiles / sum(profiles) OVER (PARTITION BY stage) AS share,
     if(next_event = '(none)', NULL, quantileExactInclusive(0.5)((toUnixTimestamp64Milli(n.next_at) - toUnixTimestamp64Milli(n.furthest_since)) / 1000)) AS p50_seconds
 FROM {{.DB}}_api.journey_standings AS n
-WHERE is_latest AND NOT arrived AND NOT still_open
+WHERE is_latest AND furthest_order > 0 AND NOT arrived AND NOT still_open
 GROUP BY stage, stage_order, next_event, next_channel
 COMMENT 'What customers did next after they dropped off';
 

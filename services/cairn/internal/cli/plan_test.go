@@ -18,9 +18,9 @@ func TestConfigCheckReadsTheTrackingPlan(t *testing.T) {
 	require.Contains(t, out, "tracking plan of 1 events")
 	code, _, errs = run(t, map[string]string{"CAIRN_PLAN": "bad.yaml"}, "config", "check")
 	require.Equal(t, app.ExitFailure, code)
-	require.Contains(t, errs, "bad.yaml:3:53: value must be one of 'string'")
+	require.Contains(t, errs, "bad.yaml:3:50: value must be one of 'string'")
 	require.Contains(t, errs, `bad.yaml:4:1: unknown key "evnts"`)
 	code, _, errs = run(t, map[string]string{"CAIRN_PLAN": "bad.yaml", "CAIRN_IDENTITY_SECRET": "x"}, "sessionizer", "--data", t.TempDir())
 	require.Equal(t, app.ExitFailure, code)
-	require.Contains(t, errs, "bad.yaml:3:53", "a sessionizer does not start under a plan that it cannot read")
+	require.Contains(t, errs, "bad.yaml:3:50", "a sessionizer does not start under a plan that it cannot read")
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -245,7 +246,7 @@ func (r *eraser) mixed(ctx context.Context) error {
 			return err
 		}
 	}
-	return fmt.Errorf("sessions of shared identifiers change faster than they are made anew: run the command again")
+	return errors.New("sessions of shared identifiers change faster than they are made anew: run the command again")
 }
 
 // cleared notes what is to be deleted, and what the keys of compacted topics are.
