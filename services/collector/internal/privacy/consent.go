@@ -1,6 +1,6 @@
 package privacy
 
-import "encoding/json"
+import "github.com/tidwall/gjson"
 
 type answer int
 
@@ -12,59 +12,53 @@ const (
 
 // consent is what an event says, in the forms that SDKs have.
 type consent struct {
-	Context struct {
-		Consent           json.RawMessage `json:"consent"`
-		ConsentManagement struct {        // RudderStack's
-			Allowed json.RawMessage `json:"allowedConsentIds"`
-			Denied  json.RawMessage `json:"deniedConsentIds"`
-		} `json:"consentManagement"`
-	} `json:"context"`
-
 	categories map[string]bool
 	status     answer // of everything: cairn's own tracker
 }
 
-// readConsent finds nothing where nothing can be read.
+// readConsent finds nothing where nothing can be read. Only what is asked for is
+// looked at: reading the whole event took longer than all else that is done to it.
 func readConsent(value []byte) *consent {
-	c := &consent{categories: map[string]bool{}}
-	if json.Unmarshal(value, c) != nil {
-		return &consent{}
+	c := &consent{}
+	about := gjson.GetBytes(value, "context")
+	said, managed := about.Get("consent"), about.Get("consentManagement") // the second is RudderStack's
+	if said.Exists() || managed.Exists() {
+		c.categories = map[string]bool{}
 	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(c.Context.Consent, &members) == nil {
-		c.flags(members)
-		var preferences map[string]json.RawMessage // Segment's
-		if json.Unmarshal(members["categoryPreferences"], &preferences) == nil {
-			c.flags(preferences)
-		}
-		var status string
-		if json.Unmarshal(members["status"], &status) == nil {
-			c.status = map[string]answer{"granted": granted, "denied": denied}[status]
-		}
+	if said.IsObject() {
+		c.flags(said)
+		c.flags(said.Get("categoryPreferences")) // Segment's
+		c.status = map[string]answer{"granted": granted, "denied": denied}[said.Get("status").String()]
 	}
-	c.list(c.Context.ConsentManagement.Allowed, true)
-	c.list(c.Context.ConsentManagement.Denied, false)
+	c.list(managed.Get("allowedConsentIds"), true)
+	c.list(managed.Get("deniedConsentIds"), false)
 	return c
 }
 
-func (c *consent) flags(members map[string]json.RawMessage) {
-	for name, raw := range members {
-		var yes bool
-		if json.Unmarshal(raw, &yes) == nil && string(raw) != "null" {
-			c.say(name, yes)
-		}
-	}
-}
-
-// list reads a list of names.
-func (c *consent) list(raw json.RawMessage, yes bool) {
-	var names []string
-	if json.Unmarshal(raw, &names) != nil {
+// flags reads the members of an object that are true or false.
+func (c *consent) flags(members gjson.Result) {
+	if !members.IsObject() {
 		return
 	}
-	for _, name := range names {
-		c.say(name, yes)
+	members.ForEach(func(name, yes gjson.Result) bool {
+		if yes.IsBool() {
+			c.say(name.String(), yes.Bool())
+		}
+		return true
+	})
+}
+
+// list reads the names of a list.
+func (c *consent) list(names gjson.Result, yes bool) {
+	if !names.IsArray() {
+		return
 	}
+	names.ForEach(func(_, name gjson.Result) bool {
+		if name.Type == gjson.String {
+			c.say(name.String(), yes)
+		}
+		return true
+	})
 }
 
 // say notes an answer. Of two that differ, no counts.
