@@ -25,6 +25,8 @@ CHECKS         ?= 500
 NIGHTLY_CHECKS ?= 10000
 # How long "make nightly" runs each fuzz target.
 FUZZTIME ?= 1m
+# How long "make nightly" torments the collector with requests of all kinds.
+SOAK ?= 30m
 
 # More flags for "go test", as in: make test GOTESTFLAGS='-run Late -v'
 GOTESTFLAGS ?=
@@ -75,10 +77,11 @@ test: deps ## run all tests, the race detector on where there are goroutines; li
 	if [[ -s $(SKIPS) ]]; then echo 'skipped tests:'; sed 's/^/  /' $(SKIPS); fi
 	exit $$status
 
-# What takes too long for every run: the properties on many more histories, then each fuzz target for a while. A
-# counterexample stays in testdata, where every later "make test" tries it again.
+# What takes too long for every run: the properties on many more histories, each fuzz target for a while, and the
+# collector under good, bad, slow and huge requests. A counterexample stays in testdata, where every later "make test"
+# tries it again.
 .PHONY: nightly
-nightly: deps ## run the property tests on 10,000 cases each, and each fuzz target for a minute
+nightly: deps ## run the property tests on 10,000 cases each, each fuzz target for a minute, a soak of the collector for 30
 	status=0
 	for package in $$(go list -f '{{if .TestGoFiles}}{{.ImportPath}} {{.Dir}}{{else if .XTestGoFiles}}{{.ImportPath}} {{.Dir}}{{end}}' ./... | tr ' ' ':'); do
 		name=$${package%%:*} dir=$${package#*:}
@@ -90,6 +93,8 @@ nightly: deps ## run the property tests on 10,000 cases each, and each fuzz targ
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$name" || status=1
 		done
 	done
+	echo 'soak: the collector, for $(SOAK)'
+	CAIRN_SOAK=$(SOAK) go test -count 1 -timeout 3h -run '^TestSoak$$' -v $(GOTESTFLAGS) ./services/collector || status=1
 	exit $$status
 
 # Ten minutes on two cores. Kafka is needed; without the ClickHouse engine it runs without the sink, and says so. With

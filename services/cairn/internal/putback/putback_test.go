@@ -36,9 +36,15 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	return newRigUnder(t, "version: 1\nmode: reject\nevents:\n  order: {properties: {revenue: {type: number, required: true}}}\n")
+}
+
+// newRigUnder is newRig with another plan.
+func newRigUnder(t *testing.T, planText string) *rig {
+	t.Helper()
 	r := &rig{t: t, cluster: testbed.Fake(t)}
 	var err error
-	r.plan, err = plan.Parse([]byte("version: 1\nmode: reject\nevents:\n  order: {properties: {revenue: {type: number, required: true}}}\n"), "plan.yaml")
+	r.plan, err = plan.Parse([]byte(planText), "plan.yaml")
 	require.NoError(t, err)
 	r.cl, err = stream.NewClient(r.cluster, "test", nil, nil)
 	require.NoError(t, err)
