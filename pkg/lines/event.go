@@ -50,6 +50,8 @@ func Event(line []byte, o Options) (event, key []byte, err error) {
 	if v.Type() != fastjson.TypeObject {
 		return nil, nil, &Error{1, fmt.Sprintf("want a JSON object, got a JSON %s", v.Type())}
 	}
+	lastWins(v)
+	lastWins(v.Get("context"))
 	if err := complete(v, o); err != nil {
 		return nil, nil, err
 	}
@@ -96,10 +98,38 @@ func complete(v *fastjson.Value, o Options) error {
 		own(v, &a, o.Source)
 	}
 	set("source", o.Source)
-	if ip := v.Get("context", "ip"); ip != nil && ip.Type() == fastjson.TypeString {
-		v.Get("context").Set("ip", a.NewString(enrich.TruncateIP(string(ip.GetStringBytes()))))
-	}
+	truncate(v.Get("context"), &a)
 	return nil
+}
+
+// truncate keeps the network of a context's address. What is no address goes: it
+// may be a list of them.
+func truncate(context *fastjson.Value, a *fastjson.Arena) {
+	ip := context.Get("ip")
+	if isAbsent(ip) {
+		return
+	}
+	if short := enrich.TruncateIP(string(ip.GetStringBytes())); short != "" {
+		context.Set("ip", a.NewString(short))
+	} else {
+		context.Del("ip")
+	}
+}
+
+// lastWins drops all but the last of the members with one name, as readers of the
+// event count them: package fastjson reads the first, and keeps all.
+func lastWins(v *fastjson.Value) {
+	if v == nil || v.Type() != fastjson.TypeObject {
+		return
+	}
+	object := v.GetObject()
+	seen := make(map[string]int, object.Len())
+	object.Visit(func(key []byte, _ *fastjson.Value) { seen[string(key)]++ })
+	for name, times := range seen {
+		for ; times > 1; times-- {
+			object.Del(name) // the first of them
+		}
+	}
 }
 
 // own moves a line's source out of the way of the one that counts.

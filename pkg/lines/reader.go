@@ -19,11 +19,15 @@ const ByteOrderMark = "\ufeff"
 // ErrTooLong marks a line longer than MaxLine; it was skipped.
 var ErrTooLong = fmt.Errorf("the line is longer than %d bytes", MaxLine)
 
+// ErrTooMuch ends a Reader that has read Max bytes.
+var ErrTooMuch = errors.New("there is more than may be read")
+
 // Reader reads lines in bounded memory. Make it with NewReader. Not for
 // concurrent use.
 type Reader struct {
 	Number int64 // of the line last read, from 1
 	Bytes  int64 // of the lines read, unpacked, with their breaks
+	Max    int64 // of Bytes; 0: no bound. One line may be more than a bomb's worth
 	in     *bufio.Reader
 }
 
@@ -58,7 +62,7 @@ func (r *Reader) HeadLimit() int { return r.in.Size() }
 
 // Next returns the next line without its line break, valid until the following
 // call, in buf if it fits; io.EOF after the last. ErrTooLong is no end: the line
-// was skipped. Other errors are those of the reader beneath: what came of a line
+// was skipped. ErrTooMuch is one. Other errors are those of the reader beneath: what came of a line
 // before one is no line.
 func (r *Reader) Next(buf []byte) ([]byte, error) {
 	buf = buf[:0]
@@ -73,6 +77,8 @@ func (r *Reader) Next(buf []byte) ([]byte, error) {
 			buf = append(buf, part...)
 		}
 		switch {
+		case r.Max > 0 && r.Bytes > r.Max:
+			return buf[:0], ErrTooMuch
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
 		case errors.Is(err, io.EOF) && len(buf) == 0 && !tooLong:

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -32,20 +33,14 @@ func (b *bodyReader) read(r *http.Request, buf *buffers, room *reservation) ([]b
 	if r.ContentLength > int64(b.max) {
 		return nil, b.tooLarge()
 	}
-	expected := r.ContentLength
-	if expected < 0 { // chunked
-		expected = int64(b.max)
-	}
-	if !room.grow(expected) {
-		return nil, tooMuchInFlight()
-	}
-	switch r.Header.Get("Content-Encoding") {
+	switch strings.ToLower(r.Header.Get("Content-Encoding")) {
 	case "", "identity", "gzip", "x-gzip":
 	default:
 		return nil, &refusal{status: http.StatusBadRequest, code: door.CodeBadEncoding, message: "Content-Encoding may be gzip or none."}
 	}
 	var err error
-	if buf.sent, err = readAll(r.Body, buf.sent[:0], b.max); err != nil {
+	// Memory is taken as the bytes come: what a client only announces is none.
+	if buf.sent, err = readAll(r.Body, buf.sent[:0], b.max, room.grow); err != nil {
 		return nil, b.failed(err)
 	}
 	if len(buf.sent) < 2 || buf.sent[0] != 0x1f || buf.sent[1] != 0x8b {
@@ -73,18 +68,21 @@ func (b *bodyReader) gunzip(packed, dst []byte) ([]byte, error) {
 	if err := z.Reset(bytes.NewReader(packed)); err != nil {
 		return dst, err
 	}
-	return readAll(z, dst, b.max)
+	return readAll(z, dst, b.max, func(int64) bool { return true })
 }
 
 // reservation is a request's share of the memory for bodies and records.
 type reservation struct {
 	memory *semaphore.Weighted
+	all    int64 // of memory
 	taken  int64
+	never  bool // what was asked for is more than there is: to try again is of no use
 }
 
 // grow takes n bytes more, if there are as many.
 func (v *reservation) grow(n int64) bool {
 	if !v.memory.TryAcquire(n) {
+		v.never = v.never || v.taken+n > v.all
 		return false
 	}
 	v.taken += n
@@ -93,21 +91,33 @@ func (v *reservation) grow(n int64) bool {
 
 func (v *reservation) release() {
 	v.memory.Release(v.taken)
-	v.taken = 0
+	v.taken, v.never = 0, false
 }
 
 func tooMuchInFlight() *refusal { return overloaded("Too many bytes are in flight: try again.") }
 
-var errTooLarge = errors.New("larger than the limit")
+var (
+	errTooLarge = errors.New("larger than the limit")
+	errNoRoom   = errors.New("no memory is left for it")
+)
+
+// readStep is for how many bytes at a time readAll asks for room.
+const readStep = 16 << 10
 
 // readAll appends what src gives to dst; errTooLarge when that is more than
-// limit bytes.
-func readAll(src io.Reader, dst []byte, limit int) ([]byte, error) {
-	for {
+// limit bytes, errNoRoom where grow gives no room for it.
+func readAll(src io.Reader, dst []byte, limit int, grow func(int64) bool) ([]byte, error) {
+	for taken := len(dst); ; {
+		if len(dst) >= taken {
+			if !grow(readStep) {
+				return dst, errNoRoom
+			}
+			taken += readStep
+		}
 		if len(dst) == cap(dst) {
 			dst = append(dst, 0)[:len(dst)]
 		}
-		n, err := src.Read(dst[len(dst):cap(dst)])
+		n, err := src.Read(dst[len(dst):min(cap(dst), taken)])
 		dst = dst[:len(dst)+n]
 		switch {
 		case len(dst) > limit:
@@ -132,6 +142,8 @@ func (b *bodyReader) failed(err error) *refusal {
 	switch {
 	case errors.Is(err, errTooLarge):
 		return b.tooLarge()
+	case errors.Is(err, errNoRoom):
+		return tooMuchInFlight()
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return &refusal{status: http.StatusRequestTimeout, code: codeReadFailed, message: "The body came too slowly."}
 	}

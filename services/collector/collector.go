@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -28,7 +27,7 @@ type Service struct {
 	producer *producer
 	keys     *keysFile
 	webhooks *webhookTable
-	listener net.Listener
+	listener *limitListener
 	draining chan struct{} // closed when Run begins to end
 }
 
@@ -143,6 +142,7 @@ func (s *Service) server() *http.Server {
 		IdleTimeout:       90 * time.Second,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          errorLog,
+		ConnState:         s.listener.state,
 	}
 }
 

@@ -167,6 +167,59 @@ func TestBadEventsDoNotFailTheirNeighbours(t *testing.T) {
 	require.InDelta(t, 2, r.metric("cairn_collector_rejected_events_total", "shop", "bad_field"), 0)
 }
 
+// TestABadEventThatKafkaCannotHoldDoesNotFailItsNeighbours: as much of it is kept
+// as fits.
+func TestABadEventThatKafkaCannotHoldDoesNotFailItsNeighbours(t *testing.T) {
+	r := start(t, func(o *collector.Options) { o.MaxBatchBytes = 2 << 20 })
+	huge := `{"type":"page","userId":"u","messageId":"h","p":"` + strings.Repeat("x", 1<<20) + `"}`
+	got := r.post("/v1/batch", shopKey, batch(event, huge, event))
+	require.Equal(t, 200, got.status, got.body)
+	require.Len(t, r.accepted(), 2)
+	rejected := r.rejected()
+	require.Len(t, rejected, 1)
+	require.Equal(t, "too_large", header(rejected[0], wire.HeaderReason))
+	require.True(t, strings.HasPrefix(huge, string(rejected[0].Value)))
+	require.Greater(t, len(rejected[0].Value), 800<<10)
+}
+
+// TestNoAddressIsStoredWhole: not of rejected events either, at any door.
+func TestNoAddressIsStoredWhole(t *testing.T) {
+	r := start(t, nil)
+	const ip = `"203.0.113.77"`
+	r.post("/v1/batch", shopKey, batch(`{"type":"track","context":{"ip":`+ip+`}}`, `{"type":"page","userId":"u","context":{"ip":`+ip+`}}`))
+	r.post("/v1/track", shopKey, `{"type":"track","userId":"u","context":{"ip":`+ip+`}}`)
+	for _, event := range []string{`"event":"E","distinct_id":"d"`, `"event":"E"`} {
+		r.ask(http.MethodPost, "/capture", `{"api_key":"`+shopKey+`",`+event+`,"ip":`+ip+`,"$ip":`+ip+`,"properties":{"$ip":`+ip+`}}`)
+	}
+	r.ask(http.MethodPost, "/com.snowplowanalytics.snowplow/tp2?writeKey="+shopKey, `{"data":[{"e":"pv","ip":`+ip+`},{"e":"pv","duid":"d","ip":`+ip+`},{"e":"xx","co":"{\"ip\":\"203.0.113.77\"}"}]}`)
+	r.upload("", `{"type":"track","context":{"ip":`+ip+`}}`+"\n"+`{"type":"page","userId":"u","context":{"ip":`+ip+`}}`)
+	require.Len(t, r.accepted(), 4)
+	require.Len(t, r.rejected(), 6)
+	for _, rec := range r.records() {
+		require.NotContains(t, string(rec.Value), "203.0.113.77")
+		require.Contains(t, string(rec.Value), "203.0.113.0")
+	}
+}
+
+// TestEncodingsAreTakenInAnyCase: RFC 9110 says so.
+func TestEncodingsAreTakenInAnyCase(t *testing.T) {
+	r := start(t, nil)
+	require.Equal(t, 200, r.post("/v1/track", shopKey, event, "Content-Encoding", "Identity").status)
+	require.Equal(t, 200, r.post("/v1/track", shopKey, zipped(event), "Content-Encoding", "GZIP").status)
+	require.Equal(t, 200, r.upload("", zipped(event), "Content-Encoding", "GZip").status)
+}
+
+// TestAnImageAsksForNoPassword: a browser or a mail program would ask the person.
+func TestAnImageAsksForNoPassword(t *testing.T) {
+	r := start(t, nil)
+	for _, path := range []string{"/pixel.gif?writeKey=wrong", "/i?e=pv&writeKey=wrong", "/pixel/v1/track?writeKey=wrong", "/e?data=e30=&api_key=wrong"} {
+		status, h, _ := r.ask(http.MethodGet, path, "")
+		require.Equal(t, 401, status, path)
+		require.Empty(t, h.Get("WWW-Authenticate"), path)
+	}
+	require.NotEmpty(t, r.post("/v1/track", "wrong", event).header.Get("WWW-Authenticate"), "servers' libraries look at it")
+}
+
 func TestPropertiesAreBounded(t *testing.T) {
 	r := start(t, func(o *collector.Options) { o.MaxProperties = 40 })
 	with := func(n int) string {

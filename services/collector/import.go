@@ -143,7 +143,7 @@ func (u *upload) admit() *refusal {
 	if ref := u.formats(); ref != nil {
 		return ref
 	}
-	if ref := u.h.checkOrigin(u.w, u.r, u.key.source); ref != nil {
+	if ref := u.h.checkOrigin(u.w, u.r, u.key); ref != nil {
 		return ref
 	}
 	if why := u.h.producer.away.Load(); why != nil {
@@ -200,7 +200,7 @@ func (u *upload) headers() *refusal {
 func (u *upload) formats() *refusal {
 	q := u.r.URL.Query()
 	o := importer.Options{
-		Query: q, ID: u.answer.Import, Chunk: u.answer.Chunk, Source: u.key.source, Received: time.Now(), Limits: u.h.opts.limits(),
+		Query: q, ID: u.answer.Import, Chunk: u.answer.Chunk, Source: u.key.source, Received: time.Now(), Limits: u.h.opts.limits(), MaxBytes: u.h.opts.MaxImportBytes,
 	}
 	switch format := q.Get("format"); {
 	case format == string(importer.CSV), format == "" && strings.HasPrefix(u.r.Header.Get("Content-Type"), "text/csv"):
@@ -228,7 +228,7 @@ func (u *upload) formats() *refusal {
 			return ref
 		}
 	}
-	switch u.r.Header.Get("Content-Encoding") {
+	switch strings.ToLower(u.r.Header.Get("Content-Encoding")) {
 	case "", "identity", "gzip", "x-gzip":
 	default:
 		return badImport("Content-Encoding may be gzip or none.")

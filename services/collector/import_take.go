@@ -10,8 +10,10 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/cairnhq/cairn/pkg/lines"
 	"github.com/cairnhq/cairn/pkg/wire"
 	"github.com/cairnhq/cairn/services/collector/internal/importer"
+	"github.com/cairnhq/cairn/services/collector/internal/pii"
 )
 
 // take reads the body batch by batch: a batch is read when Kafka has the one
@@ -54,9 +56,6 @@ func (u *upload) fill() (end bool, ref *refusal) {
 		if err != nil {
 			return false, u.failed(err)
 		}
-		if u.lines.Bytes() > u.h.opts.MaxImportBytes {
-			return false, u.tooLarge()
-		}
 		u.flight.values = values
 		u.answer.Lines++
 		if l.Skipped {
@@ -75,7 +74,7 @@ func (u *upload) fill() (end bool, ref *refusal) {
 			}
 			placed := *l.Reject
 			placed.Message = fmt.Sprintf("%s chunk %d:%d:%d: %s", u.name(), u.answer.Chunk, l.Row, l.Column, l.Reject.Message)
-			rec.Key, rec.Headers = nil, rejectedHeaders(&placed, u.key.source, now, headers)
+			rec.Key, rec.Value, rec.Headers = nil, pii.Addresses(l.Value), rejectedHeaders(&placed, u.key.source, now, headers)
 		} else {
 			u.good++
 		}
@@ -97,7 +96,7 @@ func (u *upload) send() *refusal {
 	if ref := u.allowance(n); ref != nil {
 		return ref
 	}
-	gone := u.h.screen(u.key.source, doNotTrack(u.r), u.flight)
+	gone := u.h.screen(u.key, doNotTrack(u.r), u.flight)
 	if ref := u.deliver(); ref != nil {
 		u.h.met.events.WithLabelValues(u.key.source, outcomeFailed).Add(float64(len(u.flight.records)))
 		return ref
@@ -190,7 +189,7 @@ func (u *upload) failed(err error) *refusal {
 	var timeout net.Error
 	var header *importer.HeaderError
 	switch {
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, errTooLarge), errors.Is(err, lines.ErrTooMuch):
 		return u.tooLarge()
 	case errors.As(err, &header):
 		return badImport("The body cannot be read: " + header.Error() + ".")

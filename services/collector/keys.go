@@ -35,6 +35,7 @@ type ring struct {
 type key struct {
 	hash    [sha256.Size]byte
 	source  string
+	policy  *policy       // of the source, when the key was found; nil: nothing is said of it
 	rate    float64       // of limiter
 	limiter *rate.Limiter // nil: no limit
 }
@@ -107,6 +108,7 @@ func (r *keyring) use(file []sources.Source) error {
 		if p == nil || len(p.Origins) == 0 {
 			next.open = true
 		}
+		k.policy = p
 		r.allow(k, p)
 	}
 	r.now.Store(next)
@@ -147,6 +149,16 @@ func (r *keyring) find(writeKey []byte) *key {
 
 // policy is what is said of a source; nil: nothing.
 func (r *keyring) policy(source string) *policy { return r.now.Load().sources[source] }
+
+// policyOf is what is said of a key's source. A request, and an import even more,
+// may outlive its key's entry in the file: its events keep to the rules all the
+// same.
+func (r *keyring) policyOf(k *key) *policy {
+	if p := r.policy(k.source); p != nil {
+		return p
+	}
+	return k.policy
+}
 
 // origin reports whether any source takes requests of a site: for preflights,
 // which have no key.

@@ -2,6 +2,7 @@ package collector_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -194,4 +195,36 @@ func TestPersonalDataIsGoneBeforeItIsStored(t *testing.T) {
 		seen++
 	}
 	require.Equal(t, 2, seen)
+}
+
+// TestARequestKeepsTheRulesItBeganUnder: a source's entry may go while one of its
+// requests is being read. What comes then is not stored as if nothing had been said.
+func TestARequestKeepsTheRulesItBeganUnder(t *testing.T) {
+	const key = "key-that-goes"
+	f := newKeysFile(t, "  - {source: web, keys: [\""+collector.HashKey(key)+"\"], pii: [{path: properties.email, do: drop}]}\n")
+	r := start(t, f.use)
+	body, in := io.Pipe()
+	answered := make(chan reply, 1)
+	go func() {
+		got, err := r.send(http.MethodPost, "/v1/track", key, body)
+		if err == nil {
+			answered <- got
+		}
+		close(answered)
+	}()
+	text := strings.Replace(event, "{", `{"properties":{"email":"ann@shop.example"},`, 1)
+	_, err := in.Write([]byte(text[:20]))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return r.metric("cairn_collector_in_flight_requests") == 1 }, bound, time.Millisecond)
+	f.write("  - {source: other}\n")
+	require.Eventually(t, func() bool { return r.post("/v1/track", key, event).status == 401 }, bound, 5*time.Millisecond)
+	_, err = in.Write([]byte(text[20:]))
+	require.NoError(t, err)
+	require.NoError(t, in.Close())
+	require.Equal(t, 200, (<-answered).status)
+	records := r.records()
+	require.NotEmpty(t, records)
+	for _, rec := range records {
+		require.NotContains(t, string(rec.Value), "ann@")
+	}
 }

@@ -10,12 +10,12 @@ const codeBadOrigin = "origin_refused"
 
 // checkOrigin refuses what a browser sends for a source from a site that may
 // not. The answer is then none that the site's script could read.
-func (h *handler) checkOrigin(w http.ResponseWriter, r *http.Request, source string) *refusal {
+func (h *handler) checkOrigin(w http.ResponseWriter, r *http.Request, k *key) *refusal {
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		return nil
 	}
-	p := h.keys.policy(source)
+	p := h.keys.policyOf(k)
 	if p == nil || p.Origin(origin) {
 		return nil
 	}
@@ -37,10 +37,10 @@ func doNotTrack(r *http.Request) bool {
 // screened says how many records of a flight are gone.
 type screened struct{ accepted, rejected int }
 
-// screen applies what is said of a source to the records that were made for it:
-// some go, some change.
-func (h *handler) screen(source string, dnt bool, f *flight) (gone screened) {
-	p := h.keys.policy(source)
+// screen applies what is said of a key's source to the records that were made for
+// it: some go, some change.
+func (h *handler) screen(k *key, dnt bool, f *flight) (gone screened) {
+	p := h.keys.policyOf(k)
 	if p == nil {
 		return screened{}
 	}
@@ -71,7 +71,7 @@ func (h *handler) screen(source string, dnt bool, f *flight) (gone screened) {
 	clear(f.records[len(kept):])
 	f.records = kept
 	if n := gone.accepted + gone.rejected; n > 0 {
-		h.met.events.WithLabelValues(source, outcomeDropped).Add(float64(n))
+		h.met.events.WithLabelValues(k.source, outcomeDropped).Add(float64(n))
 	}
 	return gone
 }

@@ -212,6 +212,35 @@ func TestBoundsAre503(t *testing.T) {
 	})
 }
 
+// TestSlowBodiesTakeNobodysPlace: who announces much and sends little holds
+// neither memory nor the place of a request.
+func TestSlowBodiesTakeNobodysPlace(t *testing.T) {
+	r := start(t, func(o *collector.Options) {
+		o.MaxBatchBytes, o.MaxBufferedBytes, o.MaxInFlight = 64<<10, 256<<10, 4
+	})
+	const slow = 8
+	for range slow {
+		_, err := io.WriteString(dial(t, r), "POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{")
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return r.metric("cairn_collector_in_flight_requests") == slow }, bound, time.Millisecond)
+	got := r.post("/v1/track", shopKey, event)
+	require.Equal(t, 200, got.status, got.body)
+}
+
+// TestABodyThatNeverFitsIsTooLarge: to send it again would be of no use.
+func TestABodyThatNeverFitsIsTooLarge(t *testing.T) {
+	r := start(t, func(o *collector.Options) {
+		o.MaxBatchBytes, o.MaxBufferedBytes = 64<<10, 256<<10
+		o.Webhooks = mappings(t, "version: 1\nsources:\n  s: {event: e, user_id: u}\n")
+	})
+	status := func(n int) int {
+		code, _, _ := r.ask(http.MethodPost, "/webhook/s?writeKey="+shopKey, `{"u":"1","p":"`+strings.Repeat("x", n)+`"}`)
+		return code
+	}
+	require.Equal(t, []int{200, 413, 200}, []int{status(10 << 10), status(50 << 10), status(10 << 10)})
+}
+
 func TestShutdown(t *testing.T) {
 	t.Run("finishes what has begun", func(t *testing.T) {
 		r := start(t, nil)
@@ -342,6 +371,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	r := start(t, func(o *collector.Options) { o.MaxConnections = 1 })
 	first := dial(t, r)
 	ask := "OPTIONS /v1/batch HTTP/1.1\r\nHost: x\r\n\r\n"
+	busy := "POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
 	line := func(c net.Conn) (string, error) {
 		buf := make([]byte, 12)
 		_, err := io.ReadFull(c, buf)
@@ -352,6 +382,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 	got, err := line(first)
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1 204", got)
+	_, err = io.WriteString(first, busy)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return r.metric("cairn_collector_in_flight_requests") == 1 }, bound, time.Millisecond)
 	second := dial(t, r)
 	_, err = io.WriteString(second, ask)
 	require.NoError(t, err)
@@ -363,6 +396,24 @@ func TestConnectionsAreBounded(t *testing.T) {
 	got, err = line(second)
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1 204", got)
+}
+
+// TestIdleConnectionsGiveWay: browsers keep theirs open; 4096 of them must not
+// keep all others out for as long as the server lets them be idle.
+func TestIdleConnectionsGiveWay(t *testing.T) {
+	const limit = 3
+	r := start(t, func(o *collector.Options) { o.MaxConnections = limit })
+	for i := range 5 * limit { // each stays open
+		conn := dial(t, r)
+		require.NoError(t, conn.SetDeadline(time.Now().Add(bound)))
+		_, err := io.WriteString(conn, "OPTIONS /v1/batch HTTP/1.1\r\nHost: x\r\n\r\n")
+		require.NoError(t, err)
+		buf := make([]byte, 12)
+		_, err = io.ReadFull(conn, buf)
+		require.NoError(t, err, "connection %d", i)
+		require.Equal(t, "HTTP/1.1 204", string(buf))
+	}
+	require.Equal(t, 200, r.post("/v1/track", shopKey, event).status)
 }
 
 func TestNewSaysWhatIsWrong(t *testing.T) {

@@ -43,8 +43,9 @@ func (f *refusal) write(w http.ResponseWriter, with door.Answerer, in *door.Inpu
 			h.Set("X-Ratelimit-Reset", strconv.FormatInt(time.Now().Unix()+seconds, 10))
 		}
 	}
-	// With this header a browser would ask the visitor for a password.
-	if f.status == http.StatusUnauthorized && !crossSite {
+	// With this header a browser would ask the visitor for a password; so would a
+	// mail program, for an image.
+	if f.status == http.StatusUnauthorized && !crossSite && in.Method != http.MethodGet {
 		h.Set("WWW-Authenticate", `Basic realm="cairn"`)
 	}
 	if f.status == http.StatusRequestTimeout || f.status == http.StatusRequestEntityTooLarge {

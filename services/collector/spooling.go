@@ -123,7 +123,11 @@ func (p *producer) send(f *flight, patience time.Duration) error {
 		return nil
 	}
 	at := f.records[0].Timestamp
-	p.awaitHandover()
+	begin := time.Now()
+	p.awaitHandover(patience)
+	if patience > 0 {
+		patience = max(patience-time.Since(begin), time.Millisecond)
+	}
 	if p.spool != nil && (p.away.Load() != nil || !p.spool.Empty()) {
 		return p.keep(f, at)
 	}
@@ -150,7 +154,7 @@ const handoverPatience = time.Second
 
 // awaitHandover holds a request back while the last records of the spool are
 // sent: else requests would go on to fill it, behind each other, for ever.
-func (p *producer) awaitHandover() {
+func (p *producer) awaitHandover(patience time.Duration) {
 	if p.spool == nil || p.away.Load() != nil {
 		return
 	}
@@ -158,7 +162,10 @@ func (p *producer) awaitHandover() {
 	if ch == nil {
 		return
 	}
-	timer := time.NewTimer(handoverPatience)
+	if patience <= 0 || patience > handoverPatience {
+		patience = handoverPatience
+	}
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-*ch:

@@ -13,6 +13,7 @@ import (
 	"github.com/cairnhq/cairn/pkg/wire"
 	"github.com/cairnhq/cairn/services/collector/internal/door"
 	"github.com/cairnhq/cairn/services/collector/internal/jsonscan"
+	"github.com/cairnhq/cairn/services/collector/internal/pii"
 )
 
 // maxRecord is what surely fits into a Kafka record under the usual limit of
@@ -26,18 +27,12 @@ func (h *handler) serve(r *http.Request, e *entry, now time.Time, wk *work) *ref
 		return away("This collector is shutting down: try again.", nil)
 	default:
 	}
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	default:
-		return overloaded("Too many requests are in flight: try again.")
-	}
 	k, ref := h.identify(r, e, wk)
 	if ref != nil {
 		return ref
 	}
 	if k != nil {
-		if ref := h.checkOrigin(&wk.answer, r, k.source); ref != nil {
+		if ref := h.checkOrigin(&wk.answer, r, k); ref != nil {
 			return ref
 		}
 		if ref := k.exhausted(now); ref != nil {
@@ -62,7 +57,7 @@ func (h *handler) identify(r *http.Request, e *entry, wk *work) (*key, *refusal)
 		return nil, nil
 	}
 	k := h.keys.find(writeKey)
-	if k == nil {
+	if _, signs := wk.request.(door.Signed); k == nil && !signs { // a signature goes before what else is in Authorization
 		return nil, unauthorized()
 	}
 	return k, nil
@@ -77,12 +72,21 @@ func (h *handler) take(r *http.Request, e *entry, k *key, now time.Time, wk *wor
 			return ref
 		}
 	}
+	select { // not while the body comes: slow clients would take the place of all others
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	default:
+		return overloaded("Too many requests are in flight: try again.")
+	}
 	size := len(wk.in.Body) + len(r.URL.RawQuery)
 	if !wk.room.grow(int64(size)) { // for the records
 		return tooMuchInFlight()
 	}
 	h.met.bytes.WithLabelValues("in").Add(float64(size))
 	rej := wk.request.Decode(&wk.in, h.opts.limits())
+	if rej != nil && rej.Code == door.CodeOverloaded && wk.room.never {
+		rej = door.NewReject(door.CodeTooLarge, "To unpack this body takes more memory than the collector may use: send smaller ones.", "")
+	}
 	if s, ok := wk.request.(door.Signed); ok && rej == nil {
 		if source := s.SignedBy(); source != "" {
 			k = h.signers.of(source)
@@ -96,7 +100,7 @@ func (h *handler) take(r *http.Request, e *entry, k *key, now time.Time, wk *wor
 		if k, ref = h.bodyKey(e, wk); ref != nil {
 			return ref
 		}
-		if ref = h.checkOrigin(&wk.answer, r, k.source); ref != nil {
+		if ref = h.checkOrigin(&wk.answer, r, k); ref != nil {
 			return ref
 		}
 	}
@@ -111,7 +115,7 @@ func (h *handler) take(r *http.Request, e *entry, k *key, now time.Time, wk *wor
 	if ref := h.fill(r, k, now, wk); ref != nil {
 		return ref
 	}
-	gone := h.screen(k.source, doNotTrack(r), wk.flight)
+	gone := h.screen(k, doNotTrack(r), wk.flight)
 	return h.deliver(e, k, wk, len(wk.rejects)-gone.rejected)
 }
 
@@ -163,12 +167,12 @@ func (h *handler) fill(r *http.Request, k *key, now time.Time, wk *work) *refusa
 		}
 		out := kgo.Record{Topic: h.topic, Key: rec.Key, Value: rec.Value, Headers: headers, Timestamp: now}
 		if rec.Reject != nil {
-			if len(rec.Value) > maxRecord {
-				return refused(rec.Reject)
-			}
 			wk.rejects = append(wk.rejects, rec.Reject)
 			h.met.rejects.WithLabelValues(k.source, rec.Reject.Code).Inc()
-			out.Key = nil
+			out.Key, out.Value = nil, pii.Addresses(rec.Value)
+			if len(out.Value) > maxRecord { // as much as fits into Kafka: the batch's other events are good
+				out.Value = out.Value[:maxRecord]
+			}
 			out.Headers = rejectedHeaders(rec.Reject, k.source, now, headers)
 		}
 		f.records = append(f.records, out)

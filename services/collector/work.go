@@ -22,7 +22,7 @@ type work struct {
 func (h *handler) work(e *entry, r *http.Request, path string) *work {
 	wk, _ := e.door.works.Get().(*work)
 	if wk == nil {
-		wk = &work{request: e.door.New(), flight: newFlight(), room: reservation{memory: h.memory}}
+		wk = &work{request: e.door.New(), flight: newFlight(), room: reservation{memory: h.memory, all: int64(h.opts.MaxBufferedBytes)}}
 		wk.in.Reserve = wk.room.grow
 	}
 	wk.in.Method, wk.in.Path, wk.in.Kind, wk.in.Header = r.Method, path, e.route.Kind, r.Header

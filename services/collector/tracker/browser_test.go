@@ -17,7 +17,7 @@ func TestInChromium(t *testing.T) {
 	browser := chromium(t)
 	for name, test := range map[string]func(t *testing.T, browser context.Context){
 		"pages": testPages, "clicks": testClicks, "forms": testForms, "frustration": testFrustration, "errors": testErrors, "engagement": testEngagement,
-		"visitors": testVisitors, "leaving": testLeaving, "offline": testOffline, "answers": testAnswers, "two tabs": testTwoTabs,
+		"visitors": testVisitors, "leaving": testLeaving, "offline": testOffline, "answers": testAnswers, "two tabs": testTwoTabs, "denied in another tab": testDeniedElsewhere,
 		"consent": testConsent, "signals": testSignals, "cookie": testCookie,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, browser) })
@@ -352,6 +352,26 @@ func testConsent(t *testing.T, browser context.Context) {
 	<-time.After(300 * time.Millisecond)
 	require.Empty(t, js[string](t, tab, traces))
 	require.Len(t, r.events(), 4)
+}
+
+// What waits in one tab is gone when consent ends in another.
+func testDeniedElsewhere(t *testing.T, browser context.Context) {
+	t.Helper()
+	r := newRig(t, browser, `frustration: false`)
+	first := r.browser
+	r.open(first, "/one")
+	second := r.context(first)
+	r.open(second, "/two")
+	r.await(second, "page /one", "page /two")
+	r.down()
+	js[any](t, first, `void cairn.track("waits")`)
+	<-time.After(300 * time.Millisecond) // an attempt has failed
+	js[any](t, second, `void cairn.consent("denied")`)
+	require.Eventually(t, func() bool { return len(js[[]string](t, first, queueNames)) == 0 }, bound, 10*time.Millisecond)
+	r.up()
+	js[any](t, first, `void dispatchEvent(new Event("online"))`)
+	<-time.After(2 * time.Second) // longer than until the next attempt
+	r.await(first, "page /one", "page /two")
 }
 
 func testSignals(t *testing.T, browser context.Context) {

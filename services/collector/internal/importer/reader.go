@@ -40,6 +40,7 @@ type Options struct {
 	Source    string
 	Received  time.Time
 	Limits    door.Limits
+	MaxBytes  int64 // of the body, unpacked: lines.ErrTooMuch
 }
 
 // Line is what became of a line.
@@ -77,14 +78,12 @@ func NewReader(in io.Reader, o Options) (*Reader, error) {
 	if r.in, err = lines.NewReader(in); err != nil {
 		return nil, err
 	}
+	r.in.Max = o.MaxBytes
 	if o.Format == CSV {
 		err = r.header()
 	}
 	return r, err
 }
-
-// Bytes is how much was read so far, unpacked.
-func (r *Reader) Bytes() int64 { return r.in.Bytes }
 
 // Next makes the record of the next line. Key and Value are appended to dst,
 // which is returned, and alias it. io.EOF after the last line.

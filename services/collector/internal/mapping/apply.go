@@ -19,6 +19,17 @@ import (
 type Item struct {
 	Value any
 	Body  any // what $ leads into
+	// Condition is Body as conditions take it, made by Condition: once for all items
+	// of a body. nil: it is made for this one.
+	Condition any
+}
+
+// Condition is a body as conditions take it; nil where the source has none.
+func (s *Source) Condition(body any) any {
+	if s.when == nil {
+		return nil
+	}
+	return floats(body)
 }
 
 // Wanted reports whether the source's condition lets the item through.
@@ -26,7 +37,11 @@ func (s *Source) Wanted(it *Item) bool {
 	if s.when == nil {
 		return true
 	}
-	return s.when.Holds(map[string]any{"item": floats(it.Value), "body": floats(it.Body)})
+	body := it.Condition
+	if body == nil {
+		body = floats(it.Body)
+	}
+	return s.when.Holds(map[string]any{"item": floats(it.Value), "body": body})
 }
 
 // floats is a copy with numbers as CEL takes them, without nulls.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/cairnhq/cairn/pkg/enrich"
@@ -31,13 +32,17 @@ func (r *Rules) Touchpoint(value []byte) (cleaned []byte, ok bool) {
 }
 
 // Rejected cleans an event that is kept as it came, in whatever form its
-// protocol has: the last name of a path counts wherever it stands. What is no
-// JSON cannot be cleaned and becomes Unreadable.
+// protocol has: the last name of a path counts wherever it stands, also in texts
+// that hold JSON, plain or in base64. What is no JSON, or a text alone, cannot be
+// cleaned and becomes Unreadable.
 func (r *Rules) Rejected(value []byte) []byte {
 	if r == nil {
 		return value
 	}
 	w := writer{rules: r, in: value, scan: jsonscan.New(value), anywhere: true}
+	if w.scan.Peek() == '"' {
+		return []byte(Unreadable)
+	}
 	cleaned, ok := w.all(nil)
 	if !ok {
 		return []byte(Unreadable)
@@ -89,6 +94,8 @@ func (w *writer) value(at []state) error {
 		return w.object(at)
 	case c == '[':
 		return w.array(at)
+	case c == '"' && w.anywhere:
+		return w.text()
 	}
 	_, err := w.scan.Skip()
 	return err
@@ -198,14 +205,14 @@ func (w *writer) step(at []state, name []byte) (next []state, hit *rule) {
 	if w.anywhere {
 		for i := range w.rules.rules {
 			r := &w.rules.rules[i]
-			if r.name == string(name) {
+			if strings.EqualFold(r.name, string(name)) {
 				hit = stronger(hit, r)
 			}
 		}
 		return nil, hit
 	}
 	for _, s := range at {
-		if part := s.rule.parts[s.done]; part != "*" && part != string(name) {
+		if part := s.rule.parts[s.done]; part != "*" && !strings.EqualFold(part, string(name)) {
 			continue
 		}
 		if s.done+1 == len(s.rule.parts) {
@@ -219,7 +226,7 @@ func (w *writer) step(at []state, name []byte) (next []state, hit *rule) {
 
 // stronger is the rule that leaves less.
 func stronger(a, b *rule) *rule {
-	rank := map[string]int{Truncate: 1, Hash: 2, Drop: 3}
+	rank := map[string]int{address: 1, Truncate: 1, Hash: 2, Drop: 3}
 	if a == nil || rank[b.do] > rank[a.do] {
 		return b
 	}
@@ -243,6 +250,9 @@ func (r *Rules) changed(by *rule, raw []byte) []byte {
 	}
 	if raw[0] == '{' || raw[0] == '[' {
 		return []byte("null")
+	}
+	if by.do == address {
+		return truncated(text)
 	}
 	if ip, err := netip.ParseAddr(string(bytes.TrimSpace(text))); err == nil {
 		return jsonscan.AppendQuoted(nil, []byte(enrich.TruncateIP(ip.String())))

@@ -26,7 +26,8 @@ const (
 type Rule struct {
 	// Path is names with dots between, from one of properties, traits and context:
 	// properties.customer.email. A name may be * for every member or element;
-	// elements of a list need none.
+	// elements of a list need none. Upper and lower case do not matter, and traits
+	// and context.traits are one: both are read as the customer's traits.
 	Path string `yaml:"path"`
 	Do   string `yaml:"do"`
 	Keep int    `yaml:"keep"` // characters; Truncate only; 0: 4
@@ -75,6 +76,22 @@ func Compile(rules []Rule, secret []byte) (*Rules, error) {
 			}
 		}
 		out.rules = append(out.rules, c)
+		if other := c; other.otherTraits() {
+			out.rules = append(out.rules, other)
+		}
 	}
 	return out, nil
+}
+
+// otherTraits moves a rule for traits to the other place that they are read from.
+func (r *rule) otherTraits() bool {
+	switch {
+	case r.parts[0] == "traits":
+		r.parts = append([]string{"context"}, r.parts...)
+	case r.parts[0] == "context" && r.parts[1] == "traits" && len(r.parts) > 2:
+		r.parts = r.parts[1:]
+	default:
+		return false
+	}
+	return true
 }

@@ -3,6 +3,7 @@ package pii_test
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"slices"
@@ -58,6 +59,9 @@ func TestRulesChangeTheirPathsOnly(t *testing.T) {
 		"shorter already":      {[]pii.Rule{cut("properties.zip", 9)}, `{"properties":{"zip":"12"}}`, `{"properties":{"zip":"12"}}`},
 		"an address":           {[]pii.Rule{cut("properties.ip", 9)}, `{"properties":{"ip":"203.0.113.77"}}`, `{"properties":{"ip":"203.0.113.0"}}`},
 		"an object cut":        {[]pii.Rule{cut("properties.o", 9)}, `{"properties":{"o":{"a":1}}}`, `{"properties":{"o":null}}`},
+		"in other case":        {[]pii.Rule{drop("properties.e_mail"), drop("properties.Customer.name")}, `{"properties":{"E_Mail":1,"customer":{"NAME":"x","n":1}}}`, `{"properties":{"customer":{"n":1}}}`},
+		"traits' other place":  {[]pii.Rule{hash("traits.phone")}, `{"context":{"traits":{"phone":"1"}}}`, `{"context":{"traits":{"phone":` + hashed("1") + `}}}`},
+		"traits the other way": {[]pii.Rule{drop("context.traits.a.b")}, `{"traits":{"a":{"b":1,"c":2},"b":3}}`, `{"traits":{"a":{"c":2},"b":3}}`},
 		"drop beats hash":      {[]pii.Rule{hash("traits.a"), drop("traits.*")}, `{"traits":{"a":1}}`, `{"traits":{}}`},
 		"changes and removals": {[]pii.Rule{hash("traits.a"), drop("traits.b"), cut("traits.c", 1)}, `{"x":1,"traits":{"b":1,"a":"z","b":1,"c":"yy","b":2},"z":2}`, `{"x":1,"traits":{"a":` + hashed("z") + `,"c":"y"},"z":2}`},
 	} {
@@ -77,13 +81,34 @@ func TestRejectedEventsAreCleanedWhateverTheirForm(t *testing.T) {
 		`{"email":"a@b"`:        pii.Unreadable,
 		`email=a@b`:             pii.Unreadable,
 		``:                      pii.Unreadable,
-		`"a text"`:              `"a text"`,
+		`"a text"`:              pii.Unreadable, // perhaps the one cell of a table
+		`{"Email":"a@b","x":1}`: `{"x":1}`,
+		`{"ue_pr":"{\"data\":{\"email\":\"a@b\",\"x\":1}}","e":"ue"}`:                                  `{"ue_pr":"{\"data\":{\"x\":1}}","e":"ue"}`,
+		`{"ue_px":"` + base64.RawURLEncoding.EncodeToString([]byte(`{"email":"a@b","x":"?>"}`)) + `"}`: `{"ue_px":"` + base64.StdEncoding.EncodeToString([]byte(`{"x":"?>"}`)) + `"}`,
+		`{"cx":"[{\"email\":"}`: `{"cx":` + pii.Unreadable + `}`,
 		`{"nothing":"to hide"}`: `{"nothing":"to hide"}`,
 	} {
 		require.Equal(t, want, string(r.Rejected([]byte(in))), in)
 	}
 	var none *pii.Rules
 	require.Equal(t, "email=a@b", string(none.Rejected([]byte("email=a@b"))))
+}
+
+// TestAddressesOfRejectedEventsAreTruncated: an event that is kept as it came has
+// addresses where its protocol has them.
+func TestAddressesOfRejectedEventsAreTruncated(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"context":{"ip":"203.0.113.77","x":1}}`:        `{"context":{"ip":"203.0.113.0","x":1}}`,
+		`{"properties":{"$ip":"2001:db8:1:2::3"}}`:       `{"properties":{"$ip":"2001:db8:1::"}}`,
+		`{"ip":"203.0.113.77:81","IP":"x 203.0.113.77"}`: `{"ip":"203.0.113.0","IP":""}`,
+		`{"ip":["203.0.113.77"]}`:                        `{"ip":null}`,
+		`{"co":"{\"ip\":\"203.0.113.77\"}"}`:             `{"co":"{\"ip\":\"203.0.113.0\"}"}`,
+		`{"ip": null, "co":"{no JSON"}`:                  `{"ip": null, "co":"{no JSON"}`,
+		`"203.0.113.77"`:                                 `"203.0.113.77"`,
+		`ip;203.0.113.77`:                                `ip;203.0.113.77`,
+	} {
+		require.Equal(t, want, string(pii.Addresses([]byte(in))), in)
+	}
 }
 
 func TestCompileSaysWhatIsWrong(t *testing.T) {

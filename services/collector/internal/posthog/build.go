@@ -179,7 +179,7 @@ func (b *builder) rest(event string) {
 	}
 	for name, value := range b.event {
 		switch name {
-		case "event", "properties", "distinct_id", "$distinct_id", "timestamp", "uuid", "offset", "api_key", "token", "$token", "$set", "$set_once", "sent_at":
+		case "event", "properties", "distinct_id", "$distinct_id", "timestamp", "uuid", "offset", "api_key", "token", "$token", "$set", "$set_once", "sent_at", "$ip", "ip":
 		default:
 			if _, taken := p[name]; !taken {
 				b.set(name, value)

@@ -33,8 +33,10 @@ func (b *builder) place() {
 			b.t.Context[c.to] = text
 		}
 	}
-	if ip := enrich.TruncateIP(scalar(b.properties["$ip"])); ip != "" {
-		b.t.Context["ip"] = ip
+	for _, said := range [...]any{b.event["ip"], b.event["$ip"], b.properties["$ip"]} {
+		if ip := enrich.TruncateIP(scalar(said)); ip != "" {
+			b.t.Context["ip"] = ip
+		}
 	}
 	if page["url"] == nil { // posthog-js repeats the campaign of an earlier visit: its pages' addresses tell
 		b.into("campaign", b.texts("source", "utm_source", "medium", "utm_medium", "name", "utm_campaign", "term", "utm_term", "content", "utm_content"))

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"strings"
 )
 
 // AnonymousPrefix begins the anonymousId of an anonymised touchpoint.
@@ -33,20 +32,24 @@ func anonymise(value, secret []byte) (out, key []byte, ok bool) {
 			kept[name] = raw
 		}
 	}
+	who := identitiesOf(in)
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte("anonymise\x00" + text(in["source"]) + "\x00" + text(in["messageId"])))
 	id := AnonymousPrefix + hex.EncodeToString(mac.Sum(nil)[:16])
 	kept["anonymousId"] = id
-	if p := withoutQueries(in["properties"]); p != nil {
+	if who.within(text(in["messageId"])) {
+		kept["messageId"] = id
+	}
+	if p := who.without(in["properties"]); p != nil {
 		kept["properties"] = p
 	}
-	kept["context"] = anonymousContext(in["context"])
+	kept["context"] = anonymousContext(in["context"], who)
 	out, err := json.Marshal(kept)
 	return out, []byte(id), err == nil
 }
 
 // anonymousContext keeps the page, the campaign and the consent.
-func anonymousContext(raw json.RawMessage) map[string]any {
+func anonymousContext(raw json.RawMessage, who identities) map[string]any {
 	var in map[string]json.RawMessage
 	_ = json.Unmarshal(raw, &in) // else nothing is kept
 	out := map[string]any{"anonymised": true}
@@ -55,32 +58,8 @@ func anonymousContext(raw json.RawMessage) map[string]any {
 			out[name] = v
 		}
 	}
-	if page := withoutQueries(in["page"]); page != nil {
+	if page := who.without(in["page"]); page != nil {
 		out["page"] = page
-	}
-	return out
-}
-
-// withoutQueries cuts addresses before their query and fragment, where ids of
-// clicks and people are, and leaves out what was searched for.
-func withoutQueries(raw json.RawMessage) map[string]any {
-	var in map[string]json.RawMessage
-	if json.Unmarshal(raw, &in) != nil || in == nil {
-		return nil
-	}
-	out := map[string]any{}
-	for name, v := range in {
-		switch name {
-		case "search":
-			continue
-		case "url", "referrer", "path", "href":
-			t := text(v)
-			if i := strings.IndexAny(t, "?#"); i >= 0 {
-				out[name] = t[:i]
-				continue
-			}
-		}
-		out[name] = v
 	}
 	return out
 }

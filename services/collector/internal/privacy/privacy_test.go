@@ -105,6 +105,33 @@ func TestAnonymisedTouchpointsHaveNobody(t *testing.T) {
 	}
 }
 
+// TestAnonymisedPropertiesHaveNobody: what the doors keep whole tells who it was,
+// too.
+func TestAnonymisedPropertiesHaveNobody(t *testing.T) {
+	in := `{"messageId":"till:SECRET-1:7","type":"track","event":"E","anonymousId":"Device-SECRET","userId":"4711","externalIds":[{"type":"loyalty","id":"L-\u0034711"}],
+		"source":"shop","properties":{"distinct_id":"SECRET","$device_id":"x-SECRET","$user_id":1,"$current_url":"https://shop.example/x?SECRET","$referrer":"https://a.example/#SECRET",
+		"customer":{"no":4711,"card":" l-4711 ","Email":"SECRET","url":"/account/?SECRET"},"list":[4711,"device-secret",{"ref":"order of DEVICE-SECRET"}],
+		"revenue":4711,"products":[{"sku":"T-1","quantity":2.50}],"note":"tent?","ok":true,"none":null},
+		"context":{"page":{"url":"https://shop.example/u/4711/x","search":"?SECRET","title":"X"}}}`
+	in = strings.Replace(in, "till:SECRET-1:7", "till:L-4711:7", 1)
+	r := privacy.Rules{DoNotTrack: sources.Anonymise}
+	value, _, why := r.Screen([]byte(in), []byte("Device-SECRET"), false)
+	require.Empty(t, why)
+	require.NotContains(t, strings.ToLower(string(value)), "secret")
+	require.NotContains(t, strings.ToLower(string(value)), "l-4711")
+	var out struct {
+		MessageID, AnonymousID string
+		Properties             json.RawMessage
+		Context                struct{ Page map[string]any }
+	}
+	require.NoError(t, json.Unmarshal(value, &out))
+	require.Equal(t, out.AnonymousID, out.MessageID, "a message id that has an identifier in it")
+	require.Equal(t, map[string]any{"title": "X"}, out.Context.Page)
+	require.Contains(t, string(out.Properties), "2.50", "numbers keep their digits")
+	require.JSONEq(t, `{"$current_url":"https://shop.example/x","$referrer":"https://a.example/","customer":{"url":"/account/"},"list":[{}],"none":null,"note":"tent?","ok":true,`+
+		`"products":[{"quantity":2.50,"sku":"T-1"}],"revenue":4711}`, string(out.Properties))
+}
+
 func TestRejectedEvents(t *testing.T) {
 	rules, err := pii.Compile([]pii.Rule{{Path: "properties.email", Do: pii.Drop}}, nil)
 	require.NoError(t, err)

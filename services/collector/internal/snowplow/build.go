@@ -67,7 +67,7 @@ func (b *builder) build(m *door.Meta) *door.Reject {
 	}
 	b.identify()
 	b.where()
-	if b.t.MessageID = b.take("eid"); b.t.MessageID == "" {
+	if b.t.MessageID = usable(b.take("eid")); b.t.MessageID == "" { // "undefined" would be one id for all
 		at := b.t.Timestamp
 		if at.IsZero() {
 			at = b.t.DeviceTime

@@ -380,6 +380,21 @@ func TestRequestsThatCannotBeTaken(t *testing.T) {
 	}
 }
 
+// An id that is none would be one id for all events of a visitor: all but the
+// first would pass for repetitions.
+func TestAnEventIDThatNamesNothingIsNone(t *testing.T) {
+	const event = `{"e":"pv","duid":"d","dtm":"1795424401000","eid":"undefined"}`
+	out, rej := run(t, input(`{"data":[`+event+`,`+event+`]}`))
+	require.Nil(t, rej)
+	require.NotContains(t, out[0].raw+out[1].raw, "undefined")
+	var ids [2]struct{ MessageID string }
+	for i := range ids {
+		require.NoError(t, json.Unmarshal([]byte(out[i].raw), &ids[i]))
+		require.NotEmpty(t, ids[i].MessageID)
+	}
+	require.NotEqual(t, ids[0], ids[1])
+}
+
 // A batch sent again has another stm; an event without eid is the same one.
 func TestAMintedIDStaysTheSame(t *testing.T) {
 	first := one(t, `{"e":"pv","duid":"d","dtm":"1795420772737","stm":"1795420772743"}`)

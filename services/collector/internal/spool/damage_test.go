@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cairnhq/cairn/services/collector/internal/spool"
@@ -119,6 +121,37 @@ func TestABadPositionOnlyRepeats(t *testing.T) {
 		s := open(t, fs, spool.Options{})
 		require.Equal(t, []string{"one", "two"}, rest(t, s, 1))
 		require.NoError(t, s.Close())
+	}
+}
+
+// TestAPositionThatCannotBeReadNowStopsTheStart: to go on as if there were none
+// would number new segments below it, and the next start, which can read it again,
+// would take them for done.
+func TestAPositionThatCannotBeReadNowStopsTheStart(t *testing.T) {
+	for _, kind := range []errorfs.OpKind{errorfs.OpOpen, errorfs.OpFileRead} {
+		inner := vfs.NewMem()
+		s := open(t, inner, spool.Options{})
+		for _, value := range []string{"a", "b"} { // the position is behind both
+			require.NoError(t, s.Append([]spool.Record{record(value)}))
+			require.Equal(t, []string{value}, rest(t, s, 1))
+		}
+		require.NoError(t, s.Close())
+		sick := errorfs.Wrap(inner, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			if op.Kind == kind && strings.HasSuffix(op.Path, "position") {
+				return syscall.EMFILE
+			}
+			return nil
+		}))
+		if s, err := spool.Open(spool.Options{FS: sick, Dir: dir}); err == nil {
+			require.NoError(t, s.Append([]spool.Record{record("promised")}))
+			require.NoError(t, s.Close())
+			s = open(t, inner, spool.Options{})
+			require.Equal(t, []string{"promised"}, rest(t, s, 1))
+			require.NoError(t, s.Close())
+			require.Fail(t, "it began anew")
+		} else {
+			require.ErrorIs(t, err, syscall.EMFILE)
+		}
 	}
 }
 

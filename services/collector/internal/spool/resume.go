@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -24,7 +25,10 @@ func (s *Spool) resume() error {
 		}
 	}
 	slices.Sort(numbers)
-	at := s.readPosition()
+	at, err := s.readPosition()
+	if err != nil {
+		return err
+	}
 	s.next = at.segment + 1
 	s.reader.at = at
 	for _, n := range numbers {
@@ -139,19 +143,27 @@ type position struct {
 
 const positionName, positionSize = "position", 20
 
-// readPosition is the zero position where none can be read: then records are
-// given out again.
-func (s *Spool) readPosition() position {
+// readPosition is the zero position where there is none, or a torn one: then
+// records are given out again. One that is there and cannot be read now is an
+// error: numbers would begin anew below it, and at the next start, when it can be
+// read, these segments would pass for done.
+func (s *Spool) readPosition() (position, error) {
 	file, err := s.fs.Open(s.path(positionName))
+	if errors.Is(err, os.ErrNotExist) {
+		return position{}, nil
+	}
 	if err != nil {
-		return position{}
+		return position{}, err
 	}
 	defer func() { _ = file.Close() }()
 	b, err := io.ReadAll(io.LimitReader(file, positionSize+1))
-	if err != nil || len(b) != positionSize || checksum(b[:16]) != binary.LittleEndian.Uint32(b[16:]) {
-		return position{}
+	if err != nil {
+		return position{}, fmt.Errorf("read %s: %w", positionName, err)
 	}
-	return position{binary.LittleEndian.Uint64(b), int64(binary.LittleEndian.Uint64(b[8:]))}
+	if len(b) != positionSize || checksum(b[:16]) != binary.LittleEndian.Uint32(b[16:]) {
+		return position{}, nil
+	}
+	return position{binary.LittleEndian.Uint64(b), int64(binary.LittleEndian.Uint64(b[8:]))}, nil
 }
 
 // writePosition is not synced: after a power cut an older position, or none,

@@ -96,6 +96,7 @@ func (q *Request) find(in *door.Input, body []byte) *door.Reject {
 	if len(found) > q.limits.Events {
 		return door.NewReject(door.CodeTooManyEvents, fmt.Sprintf("A body may have %d items: send the rest in another.", q.limits.Events), "")
 	}
+	condition := q.source.Condition(q.body) // of a body of many items it would be too much for each
 	for i, raw := range found {
 		it := item{raw: raw, at: i}
 		if it.reject = q.measure(raw); it.reject == nil {
@@ -103,7 +104,7 @@ func (q *Request) find(in *door.Input, body []byte) *door.Reject {
 				it.reject = door.NewReject(door.CodeBadJSON, "The item is not JSON: "+err.Error()+".", "")
 			}
 		}
-		if it.reject != nil || q.source.Wanted(&mapping.Item{Value: it.value, Body: q.body}) {
+		if it.reject != nil || q.source.Wanted(&mapping.Item{Value: it.value, Body: q.body, Condition: condition}) {
 			q.items = append(q.items, it)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -330,4 +331,20 @@ func FuzzApply(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestAConditionCostsNoMoreThanItsItems: the body is read once for all of them.
+func TestAConditionCostsNoMoreThanItsItems(t *testing.T) {
+	table := parse(t, "version: 1\nsources:\n  s: {event: e, user_id: u, items: list, when: 'item.n >= 0 && body.ok'}\n")
+	items := make([]string, 2500)
+	for i := range items {
+		items[i] = `{"u":"1","n":1,"a":[1,2,3,4,5,6,7,8,9,10,11,12],"b":{"c":1,"d":2,"e":3,"f":4}}`
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	out, _, _, rej := post(t, table, "s", `{"ok":true,"list":[`+strings.Join(items, ",")+`]}`, nil)
+	runtime.ReadMemStats(&after)
+	require.Nil(t, rej)
+	require.Len(t, out, len(items))
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(256<<20))
 }

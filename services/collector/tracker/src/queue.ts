@@ -26,7 +26,6 @@ const mine = prefix + uuid();
 let items: string[] = []; // JSON, oldest first; in localStorage too, as long as it takes them
 let flying: string[] = []; // those of a request whose answer is awaited
 let written: string | null = null; // our entry
-let beat = 0; // when it was written
 let left = false; // the page is left, it may come back
 let timer: number | undefined;
 let failures = 0; // in a row
@@ -49,14 +48,14 @@ const bounded = (list: string[]) => {
 
 const recent = (item: string) => Date.now() - Date.parse(JSON.parse(item).timestamp) < Max.age;
 
-// check forgets what another page has adopted meanwhile.
+// check forgets what another page has adopted meanwhile, or has dropped because
+// the visitor denies consent there.
 const check = () => {
-  if ((left || Date.now() - beat > Max.lease) && stored(mine) !== written) items = [];
+  if (stored(mine) !== written) items = [];
 };
 
 const save = () => {
-  beat = Date.now();
-  written = stored(mine, items[0] ? JSON.stringify([left ? 0 : beat, items]) : null);
+  written = stored(mine, items[0] ? JSON.stringify([left ? 0 : Date.now(), items]) : null);
 };
 
 const later = (ms: number) => {
