@@ -157,9 +157,6 @@ func refusedKinds() []kind {
 			text := soakBatch("", id, 3, 0)
 			return ask{path: path, headers: key, body: text[:1+random.IntN(len(text)-2)], want: 400}
 		}),
-		asks("bottomless", func(random *rand.Rand, id string) ask {
-			return ask{path: path, headers: key, body: `{"batch":[` + soakTrack(id, false) + "," + nested(300+random.IntN(50_000)) + "]}", want: 400}
-		}),
 		asks("broken gzip", func(random *rand.Rand, id string) ask {
 			text := zipped(soakBatch("", id, 3, 0))
 			return ask{path: path, headers: key, body: text[:12+random.IntN(len(text)-20)], want: 400}

@@ -148,7 +148,7 @@ func monster(id string, random *rand.Rand) (body string, want int) {
 		want = http.StatusRequestEntityTooLarge
 		inside = `"large":"` + strings.Repeat("x", 33<<10+random.IntN(100<<10)) + `"`
 	case 1:
-		inside = `"deep":` + nested(65+random.IntN(180))
+		inside = `"deep":` + nested(65+random.IntN(10_000))
 	default:
 		var b strings.Builder
 		for i := range 2001 + random.IntN(500) {

@@ -4,7 +4,8 @@ package jsonscan
 
 import "fmt"
 
-// hardDepth bounds the recursion of Skip, whatever a caller allows.
+// hardDepth bounds what may be opened, and the recursion of Skip: what is nested
+// deeper is walked with a stack of its own, at a byte a level.
 const hardDepth = 256
 
 // Span is a place in the scanned text, from Start up to but without End.
@@ -168,9 +169,13 @@ func (s *Scanner) value(c byte) error {
 	switch c {
 	case '"':
 		return s.str()
-	case '{':
-		return s.object()
-	case '[':
+	case '{', '[':
+		if s.depth >= hardDepth {
+			return s.deep()
+		}
+		if c == '{' {
+			return s.object()
+		}
 		return s.array()
 	case 't':
 		return s.literal("true")
@@ -208,6 +213,39 @@ func (s *Scanner) array() error {
 		}
 		if err := s.value(s.Peek()); err != nil {
 			return err
+		}
+	}
+}
+
+// deep walks an object or array without recursion.
+func (s *Scanner) deep() error {
+	var open []byte // brackets
+	for {
+		c, first := s.Peek(), false
+		if c == '{' || c == '[' {
+			open, first = append(open, c), true
+			s.pos++
+			s.depth++
+			s.deepest = max(s.deepest, s.depth)
+		} else if err := s.value(c); err != nil {
+			return err
+		}
+		for more := false; !more; first = false {
+			if len(open) == 0 {
+				return nil
+			}
+			var err error
+			if open[len(open)-1] == '{' {
+				_, more, err = s.Member(first)
+			} else {
+				more, err = s.Element(first)
+			}
+			if err != nil {
+				return err
+			}
+			if !more {
+				open = open[:len(open)-1]
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package jsonscan_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -41,7 +42,8 @@ func TestSkipSaysWhereTheTextBreaks(t *testing.T) {
 		{`nul`, 0, "a value is needed"},
 		{`NaN`, 0, "a value is needed"},
 		{`{} {}`, 3, "after the JSON value"},
-		{strings.Repeat("[", 300), 256, "more than 256 nested"},
+		{strings.Repeat("[", 300), 300, "unexpected end"},
+		{strings.Repeat("[", 300) + "]}", 301, "',' or ']'"},
 	} {
 		err := check([]byte(c.text))
 		var syntax *jsonscan.SyntaxError
@@ -68,6 +70,35 @@ func TestDeepestIsMeasuredPerValue(t *testing.T) {
 	require.Zero(t, s.Deepest()-s.Depth())
 }
 
+// TestWhatIsNestedDeepIsWalkedInLittleMemory: an event like that must not make its
+// batch unreadable.
+func TestWhatIsNestedDeepIsWalkedInLittleMemory(t *testing.T) {
+	for _, unit := range []string{"[", `{"a":`, `[1,{"b":2,"a":[`} {
+		closing := strings.NewReplacer("[", "]", "{", "}").Replace(strings.Map(func(r rune) rune {
+			if r == '[' || r == '{' {
+				return r
+			}
+			return -1
+		}, unit))
+		backwards := []byte(closing)
+		slices.Reverse(backwards)
+		const times = 100_000
+		text := []byte("[" + strings.Repeat(unit, times) + `7` + strings.Repeat(string(backwards), times) + ",8]")
+		s := jsonscan.New(text)
+		require.NoError(t, s.Open('['))
+		_, err := s.Element(true)
+		require.NoError(t, err)
+		s.ResetDeepest()
+		deep, err := s.Skip()
+		require.NoError(t, err, unit)
+		require.Len(t, deep.In(text), len(text)-4)
+		require.Equal(t, times*len(closing), s.Deepest()-s.Depth())
+		more, err := s.Element(false)
+		require.NoError(t, err)
+		require.True(t, more)
+	}
+}
+
 // FuzzAgainstEncodingJSON holds the scanner to the standard library's verdict
 // and its unquoting to the standard library's.
 func FuzzAgainstEncodingJSON(f *testing.F) {
@@ -79,8 +110,8 @@ func FuzzAgainstEncodingJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		err := check(data)
-		if strings.Count(string(data), "[")+strings.Count(string(data), "{") > 256 {
-			return
+		if strings.Count(string(data), "[")+strings.Count(string(data), "{") > 10_000 {
+			return // the standard library's bound
 		}
 		if valid := json.Valid(data); valid != (err == nil) {
 			t.Fatalf("json.Valid says %v, the scanner %v: %q", valid, err, data)
