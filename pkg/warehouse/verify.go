@@ -24,8 +24,9 @@ const defaultExamples = 10
 
 // Verify recomputes in SQL, from the touchpoints, what the stream produced and
 // compares. It is another formulation than the stream's: window functions over
-// sorted touchpoints instead of merged intervals. The warehouse must be at rest:
-// while rows are on their way, tables differ for a moment.
+// sorted touchpoints instead of merged intervals. The roll-ups are made anew and
+// compared with the views that they shorten. The warehouse must be at rest: while
+// rows are on their way, tables differ for a moment.
 //
 // The error is about the verification itself; differences are in the report.
 func Verify(ctx context.Context, conn driver.Conn, namespace string, o VerifyOptions) (Report, error) {
@@ -48,6 +49,9 @@ func Verify(ctx context.Context, conn driver.Conn, namespace string, o VerifyOpt
 	}
 	v := verifier{conn: conn, namespace: namespace, options: o}
 	var report Report
+	if err := v.refreshRollUps(ctx); err != nil {
+		return report, err
+	}
 	for _, c := range verifyChecks() {
 		check, err := v.run(ctx, c)
 		if err != nil {

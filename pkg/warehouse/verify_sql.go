@@ -20,6 +20,9 @@ func verifyChecks() []checkSQL {
 		{"values of journeys", journeyValuesCounts, journeyValuesDifferences},
 		{"values of transitions", transitionValuesCounts, transitionValuesDifferences},
 		{"frictions", frictionsCounts, frictionsDifferences},
+		{"roll-ups of days", daysCounts, daysDifferences},
+		{"roll-up of journeys", journeyRollUpCounts, journeyRollUpDifferences},
+		{"roll-up of visits", visitsCounts, visitsDifferences},
 	}
 }
 

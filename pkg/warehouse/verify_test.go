@@ -102,7 +102,14 @@ func goodJourney() *wirepb.Journey {
 
 // goodStep is a transition of j1, without evidence.
 func goodStep(seq uint32, touchpoint, from, to string, ms int64) *wire.Transition {
-	return &wire.Transition{JourneyID: "j1", Seq: seq, Profile: "anonymous:a", From: from, To: to, AtMillis: ms, TouchpointID: touchpoint, Identifier: "anonymous:a", Revision: 1}
+	direction := journey.DirectionAdvance
+	if from == to {
+		direction = journey.DirectionWithin
+	}
+	return &wire.Transition{
+		JourneyID: "j1", Seq: seq, Profile: "anonymous:a", From: from, To: to, Direction: direction, AtMillis: ms, TouchpointID: touchpoint,
+		Identifier: "anonymous:a", Revision: 1,
+	}
 }
 
 // goodFriction is an event of j1, in consideration.
@@ -122,6 +129,7 @@ func (h *house) verify() Report {
 
 func TestVerifyFindsNothingWhereNothingIsWrong(t *testing.T) {
 	h := goodHouse(t)
+	require.NoError(t, PutModel(t.Context(), h.conn, h.ns, shop()))
 	r := h.verify()
 	require.Zero(t, r.Differences(), r.String())
 	require.True(t, strings.HasSuffix(r.String(), "\nverify: 0 differences"), r.String())
