@@ -29,6 +29,7 @@ type Config struct {
 	Monitor         Monitor       `yaml:"monitor"`
 	Identity        Identity      `yaml:"identity"`
 	Enrich          Enrich        `yaml:"enrich"`
+	Retention       Retention     `yaml:"retention"`
 
 	origins map[string]Origin
 }
@@ -130,6 +131,18 @@ type Monitor struct {
 // Identity settings.
 type Identity struct {
 	Secret string `yaml:"secret" help:"key of the HMAC that email addresses and phone numbers are stored as"`
+}
+
+// Retention says after how many days `cairn migrate` has ClickHouse delete rows; 0: never.
+type Retention struct {
+	Touchpoints int `yaml:"touchpoints_days" help:"days after the event until rows of touchpoints are deleted; 0: never"`
+	Late        int `yaml:"late_days" help:"likewise of late"`
+	Rejected    int `yaml:"rejected_days" help:"days after arrival until rows of rejected are deleted; 0: never"`
+	Sessions    int `yaml:"sessions_days" help:"days after its begin until a session is deleted; 0: never"`
+	Journeys    int `yaml:"journeys_days" help:"days after its begin until a journey is deleted; 0: never"`
+	Transitions int `yaml:"transitions_days" help:"days after its last change until a transition is deleted; 0: never"`
+	Frictions   int `yaml:"frictions_days" help:"days after its last change until a friction is deleted; 0: never"`
+	DataQuality int `yaml:"data_quality_days" help:"days until the accounts of a minute are deleted; 0: never"`
 }
 
 // Enrich says what is added to the rules by which touchpoints are enriched.

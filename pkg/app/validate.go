@@ -72,6 +72,7 @@ func (c *Config) Validate() error {
 	v.positive("sink.flush_interval", c.Sink.FlushInterval)
 	v.positive("monitor.poll_interval", c.Monitor.PollInterval)
 	v.positive("monitor.max_lag", c.Monitor.MaxLag)
+	v.retention()
 	return errors.Join(v.errs...)
 }
 
@@ -149,6 +150,19 @@ func (v *validator) kafka() {
 		v.check(k.SASL.Password != "", "kafka.sasl.password", "is empty but kafka.sasl.mechanism is set")
 	}
 	v.check((k.TLS.CertFile == "") == (k.TLS.KeyFile == ""), "kafka.tls.cert_file", "and kafka.tls.key_file belong together: set both or none")
+}
+
+// maxRetentionDays is what the server can count (warehouse.MaxRetentionDays).
+const maxRetentionDays = 20_000
+
+func (v *validator) retention() {
+	r := v.c.Retention
+	for key, days := range map[string]int{
+		"touchpoints": r.Touchpoints, "late": r.Late, "rejected": r.Rejected, "sessions": r.Sessions, "journeys": r.Journeys,
+		"transitions": r.Transitions, "frictions": r.Frictions, "data_quality": r.DataQuality,
+	} {
+		v.check(days >= 0 && days <= maxRetentionDays, "retention."+key+"_days", "is %d: want 0 to %d", days, maxRetentionDays)
+	}
 }
 
 // clickhouse never repeats the value: it may hold a password.

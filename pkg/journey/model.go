@@ -91,16 +91,17 @@ type Stage struct {
 
 // Rule says which touchpoints signal a stage (semantics D8). Zero fields match anything.
 type Rule struct {
-	Substage int      // index in Stage.Substages; -1: none
-	Events   []string // snake case
-	Type     string
-	Channels []string
-	Actor    string
-	Where    func(*Touchpoint) bool // pure; sees the touchpoint alone; nil: true
-	AtLeast  int                    // matching touchpoints needed; 0 means 1
-	Within   int64                  // ms the matches must lie in; 0: since the journey began
-	After    int                    // stage that must have been entered at an earlier touchpoint; -1: none
-	Intent   int32                  // points that the journey's intent must have reached, this touchpoint's included; 0: none
+	Substage  int      // index in Stage.Substages; -1: none
+	Events    []string // snake case
+	Type      string
+	Channels  []string
+	Actor     string
+	Where     func(*Touchpoint) bool // pure; sees the touchpoint alone; nil: true
+	Condition string                 // what Where was made of; for those who formulate it otherwise
+	AtLeast   int                    // matching touchpoints needed; 0 means 1
+	Within    int64                  // ms the matches must lie in; 0: since the journey began
+	After     int                    // stage that must have been entered at an earlier touchpoint; -1: none
+	Intent    int32                  // points that the journey's intent must have reached, this touchpoint's included; 0: none
 
 	stage int
 }

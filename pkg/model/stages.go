@@ -158,7 +158,7 @@ func (l *loader) matcher(n ast.Node, r *journey.Rule, what string, further ...st
 		r.Actor = l.oneOf(e.value, "actor of "+what, journey.ActorCustomer, journey.ActorBusiness)
 	}
 	if e, ok := keys["where"]; ok {
-		r.Where = l.compileWhere(e.value, "where of "+what)
+		r.Where, r.Condition = l.compileWhere(e.value, "where of "+what)
 	}
 	return keys
 }

@@ -35,17 +35,18 @@ func newTouchpointEnv() (*cel.Env, error) {
 	)
 }
 
-// compileWhere reads a CEL expression into a predicate, or nil if it is wrong.
-func (l *loader) compileWhere(n ast.Node, what string) func(*journey.Touchpoint) bool {
+// compileWhere reads a CEL expression into a predicate, or nil if it is wrong. The
+// second result is its text.
+func (l *loader) compileWhere(n ast.Node, what string) (func(*journey.Touchpoint) bool, string) {
 	var need needs
 	c := l.condition(n, what, &l.touchpointEnv, newTouchpointEnv, func(checked *celast.AST) (wrong []misuse) {
 		need, wrong = inspect(checked)
 		return wrong
 	})
 	if c == nil {
-		return nil
+		return nil, ""
 	}
-	return func(t *journey.Touchpoint) bool { return c.holds(&variables{t: t, needs: &need}) }
+	return func(t *journey.Touchpoint) bool { return c.holds(&variables{t: t, needs: &need}) }, c.text
 }
 
 // needs is what an expression reads from the JSON of a touchpoint, so that

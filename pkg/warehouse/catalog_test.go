@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -37,6 +38,24 @@ func TestTheCatalogueThatBIToolsRead(t *testing.T) {
 		for _, settings := range []string{"", " SETTINGS join_use_nulls = 1, max_execution_time = 30"} { // what a tool may set
 			require.NoError(t, h.conn.Exec(t.Context(), "SELECT * FROM "+h.ns+"_bi."+view+" LIMIT 10"+settings), view)
 		}
+	}
+}
+
+// The types that a view declares are those of its query. The server would convert,
+// but then it asks the query for what only the declared type has, such as the size
+// of a string, and does not find it.
+func TestViewsDeclareTheTypesOfTheirQueries(t *testing.T) {
+	h := newHouse(t)
+	for _, view := range h.column("SELECT name FROM system.tables WHERE database = '" + h.ns + "_bi' ORDER BY name") {
+		query := h.column("SELECT as_select FROM system.tables WHERE database = '" + h.ns + "_bi' AND name = '" + view + "'")[0]
+		rows, err := h.conn.Query(t.Context(), "SELECT * FROM ("+query+") LIMIT 0")
+		require.NoError(t, err, view)
+		var yields []string
+		for _, c := range rows.ColumnTypes() {
+			yields = append(yields, c.Name()+" "+c.DatabaseTypeName())
+		}
+		require.NoError(t, rows.Close())
+		assert.Equal(t, h.column("SELECT concatWithSeparator(' ', name, type) FROM system.columns WHERE database = '"+h.ns+"_bi' AND table = '"+view+"' ORDER BY position"), yields, view)
 	}
 }
 

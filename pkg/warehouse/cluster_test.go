@@ -39,10 +39,12 @@ func startPair(t *testing.T) [2]*local.ClickHouse {
 		return fmt.Sprintf("<shard><replica><host>127.0.0.1</host><port>%d</port></replica></shard>", port)
 	}
 	// What docs/operations.md asks of a cluster: its definition, and a profile under
-	// which a Distributed table may be joined with another.
+	// which a Distributed table may be joined with another, and a shard reads the times
+	// of before 1970 and after 2106 that another writes into its part of a query.
 	files := map[string]string{
 		"config.d/cluster.xml": "<clickhouse><remote_servers><" + pair + ">" + shard(ports[0]) + shard(ports[2]) + "</" + pair + "></remote_servers></clickhouse>",
-		"users.d/cluster.xml": "<clickhouse><profiles><default><distributed_product_mode>global</distributed_product_mode><cast_string_to_date_time_mode>basic</cast_string_to_date_time_mode></default></profiles>" +
+		"users.d/cluster.xml": "<clickhouse><profiles><default><distributed_product_mode>global</distributed_product_mode>" +
+			"<cast_string_to_date_time_mode>basic</cast_string_to_date_time_mode></default></profiles>" +
 			"<users><default><grants replace=\"1\"><query>GRANT ALL ON *.* WITH GRANT OPTION</query></grants></default></users></clickhouse>",
 	}
 	var servers [2]*local.ClickHouse
@@ -98,17 +100,53 @@ func TestCluster(t *testing.T) {
 			require.Equal(t, []string{strconv.Itoa(people)}, h.bi("toString(count())", view), view)
 		}
 		require.Equal(t, []string{strconv.Itoa(people)}, h.bi("toString(countIf(session_id != '' AND journey_id != '' AND stage = 'awareness'))", "v_touchpoints"), "joins find rows of the other shard")
+		require.Equal(t, []string{strconv.Itoa(people)}, h.bi("toString(sum(touchpoints))", "v_journey_map"))
+		require.Equal(t, []string{strconv.Itoa(people)}, h.bi("toString(profiles)", "v_stage_funnel"))
 		for _, view := range h.column("SELECT name FROM system.tables WHERE database = '" + ns + "_bi'") {
 			h.exec("SELECT * FROM " + ns + "_bi." + view + " FORMAT Null")
 		}
 	}
 
+	hosts[0].refusesOnShards(hosts[1])
+
 	require.NoError(t, MigrateCluster(t.Context(), dsn, ns, pair), "again")
+	schema := hosts[0].schema()
+	hosts[0].exec("TRUNCATE TABLE " + ns + ".schema_migrations") // as if the command had died before it noted anything
+	require.NoError(t, MigrateCluster(t.Context(), dsn, ns, pair))
+	require.Equal(t, schema, hosts[0].schema())
+	plan, err := PlanMigrate(t.Context(), hosts[1].conn, ns)
+	require.NoError(t, err)
+	require.NotEmpty(t, plan.Applied)
+	require.Empty(t, plan.Views, "it is not for a single host to change them")
 	require.NoError(t, Migrate(t.Context(), hosts[1].conn, ns), "what a sink does at its start")
 	err = migrate(t.Context(), hosts[1].conn, ns, moreMigrations(t), fstest.MapFS{})
 	require.ErrorIs(t, err, ErrCluster)
 	require.ErrorContains(t, err, "cairn migrate --cluster pair")
 	require.ErrorIs(t, DropNext(t.Context(), hosts[0].conn, ns), ErrCluster, "a rebuild says before it begins that it cannot end")
+}
+
+// refusesOnShards inserts by way of this host a row that the shards refuse, and one that
+// they cannot take as another's table was altered: the first is the row's fault, the
+// second is not.
+func (h *house) refusesOnShards(other *house) {
+	h.t.Helper()
+	both := func(what string) {
+		for _, at := range []*house{h, other} {
+			at.exec("ALTER TABLE " + h.ns + "_shard.touchpoints " + what)
+		}
+	}
+	b := NewTouchpointBatch()
+	require.NoError(h.t, b.Add(touch("poison", "anonymous:a", minute(0))))
+	both("ADD CONSTRAINT poison CHECK message_id != 'poison'")
+	err := b.Insert(h.t.Context(), h.conn, h.ns, 0, 1)
+	require.Error(h.t, err)
+	require.True(h.t, IsDataError(err), "%v", err)
+	both("DROP CONSTRAINT poison, RENAME COLUMN locale TO language")
+	err = b.Insert(h.t.Context(), h.conn, h.ns, 0, 1)
+	require.ErrorContains(h.t, err, "locale")
+	require.False(h.t, IsDataError(err), "%v", err)
+	both("RENAME COLUMN language TO locale")
+	require.NoError(h.t, b.Insert(h.t.Context(), h.conn, h.ns, 0, 1))
 }
 
 func clusterModel() *journey.Model {

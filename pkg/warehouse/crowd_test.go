@@ -173,10 +173,19 @@ func (w *walk) paths() map[string][]string {
 // touches are the channel groups of its sessions up to the conversion.
 func (w *walk) touches() []string {
 	var list []string
+	for _, p := range w.sessions() {
+		list = append(list, p.ChannelGroup)
+	}
+	return list
+}
+
+// sessions are the first points of its sessions up to the conversion.
+func (w *walk) sessions() []*wirepb.Touchpoint {
+	var list []*wirepb.Touchpoint
 	session := ""
 	for _, p := range w.points {
 		if p.SessionId != session && (!w.converted || p.TimeMs <= w.goalAt) {
-			list = append(list, p.ChannelGroup)
+			list = append(list, p)
 		}
 		session = p.SessionId
 	}

@@ -47,9 +47,9 @@ func asGrafana(sql, ns string) string {
 	return strings.NewReplacer("${bi}", ns+"_bi", "${persona:singlequote}", "'', 'loyal', 'browser'", "${kind:raw}", "stage", "${model:raw}", "linear").Replace(sql)
 }
 
-// Every query of the dashboards runs, on the views of cairn_bi alone, and finds
-// something in a shop that has some of everything.
-func TestTheQueriesOfTheDashboards(t *testing.T) {
+// someOfEverything is a shop in which every view finds something.
+func someOfEverything(t *testing.T) *house {
+	t.Helper()
 	h, _ := newCrowd(t, 6, 100)
 	reply := touch("reply", "anonymous:000", minute(60*24*-350))
 	reply.Actor, reply.SessionId = "business", ""
@@ -57,6 +57,14 @@ func TestTheQueriesOfTheDashboards(t *testing.T) {
 	page.Type, page.PagePath = "page", "/"
 	h.touchpoints(reply, page)
 	h.exec("INSERT INTO " + h.ns + ".data_quality (minute, source, accepted, touchpoints, revision) VALUES ('2026-03-01 12:00:00', 'shop', 1, 1, 1)")
+	h.exec("INSERT INTO " + h.ns + ".journeys (journey_id, profile, status, started_at, ended_at, minted_at, touchpoints, revision) VALUES ('open', 'anonymous:open', 'open', now(), now(), now(), 1, 1)")
+	return h
+}
+
+// Every query of the dashboards runs, on the views of cairn_bi alone, and finds
+// something in a shop that has some of everything.
+func TestTheQueriesOfTheDashboards(t *testing.T) {
+	h := someOfEverything(t)
 	for file, d := range dashboards(t) {
 		queries := map[string]string{}
 		for _, p := range d.Panels {

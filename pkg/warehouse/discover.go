@@ -11,6 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/cairnhq/cairn/pkg/journey"
+	"github.com/cairnhq/cairn/pkg/wire"
 )
 
 // SharedError says that an identifier is no one person's.
@@ -32,9 +33,10 @@ type owner struct {
 
 // Discover finds out what is stored of a person under an identifier or profile
 // kind:value as it is stored, so emails and phones as their hashes. What nothing is
-// stored of is a person with that identifier alone.
-func Discover(ctx context.Context, conn driver.Conn, namespace, name string, until int64) (Person, error) {
-	p := Person{Until: until, Shared: map[string][][2]int64{}}
+// stored of is a person with that identifier alone. The pseudonym is what stands for
+// the person in maps that an erasure has gone through already; empty: none has.
+func Discover(ctx context.Context, conn driver.Conn, namespace, name, pseudonym string, until int64) (Person, error) {
+	p := Person{Until: until, Shared: map[string][][2]int64{}, pseudonym: pseudonym}
 	kind, value := journey.SplitIdentifier(name)
 	user := value
 	if kind != journey.KindUser {
@@ -42,7 +44,7 @@ func Discover(ctx context.Context, conn driver.Conn, namespace, name string, unt
 		if err != nil {
 			return p, err
 		}
-		users := slices.Clone(o[name].user)
+		users := slices.DeleteFunc(slices.Clone(o[name].user), wire.IsPseudonym)
 		slices.Sort(users)
 		if users = slices.Compact(users); len(users) > 1 && !o[name].frozen {
 			return p, &SharedError{name, users}
@@ -112,7 +114,7 @@ func (p *Person) claim(ctx context.Context, conn driver.Conn, namespace, asked s
 		UNION ALL SELECT arrayJoin(arrayPushBack(other_identifiers, identifier)) FROM DB.late WHERE USERS
 		UNION ALL SELECT identifier FROM DB.identities WHERE arrayExists(m -> USERMAP, map)
 		UNION ALL SELECT identifier FROM DB_next.identities WHERE arrayExists(m -> USERMAP, map))`, "DB", namespace), map[string]string{
-		"USERMAP": in("m.user_id", p.Users), "USERS": in("user_id", p.Users),
+		"USERMAP": in("m.user_id", append(slices.Clone(p.Users), p.pseudonym)), "USERS": in("user_id", p.Users),
 	})
 	if err != nil {
 		return err
@@ -136,7 +138,7 @@ func (p *Person) claim(ctx context.Context, conn driver.Conn, namespace, asked s
 			}
 		case o.frozen:
 			p.Shared[id] = [][2]int64{}
-		case slices.ContainsFunc(o.user, func(u string) bool { return !slices.Contains(p.Users, u) }):
+		case slices.ContainsFunc(o.user, func(u string) bool { return !p.is(u) }):
 			p.Shared[id] = p.ranges(o)
 		default:
 			p.Whole = append(p.Whole, id)
@@ -146,11 +148,16 @@ func (p *Person) claim(ctx context.Context, conn driver.Conn, namespace, asked s
 	return nil
 }
 
+// is says whether a user of a map is the person.
+func (p *Person) is(user string) bool {
+	return slices.Contains(p.Users, user) || p.pseudonym != "" && user == p.pseudonym
+}
+
 // ranges are the times at which an identifier was one of the users'.
 func (p *Person) ranges(o owner) [][2]int64 {
 	out := [][2]int64{}
 	for i, u := range o.user {
-		if !slices.Contains(p.Users, u) {
+		if !p.is(u) {
 			continue
 		}
 		r := [2]int64{o.from[i].UnixMilli(), math.MaxInt64}

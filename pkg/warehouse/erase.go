@@ -243,10 +243,21 @@ func (p *Person) sweep(ctx context.Context, conn driver.Conn, namespace string) 
 			return fmt.Errorf("look into %s: %w", table, err)
 		}
 		if n > 0 {
-			return fmt.Errorf("%d rows of %s still name the person: a table that cairn does not know? Delete them, then run the command again", n, table)
+			return fmt.Errorf("%d rows of %s still name the person, in %s: a table that cairn does not know? Delete them, then run the command again",
+				n, table, strings.Join(naming(ctx, conn, table, names, named), ", "))
 		}
 	}
 	return rows.Err()
+}
+
+// naming lists the columns of a table in which a condition holds, for a message.
+func naming(ctx context.Context, conn driver.Conn, table string, columns, conditions []string) (list []string) {
+	for i, c := range columns {
+		if n, err := count(ctx, conn, "SELECT count() FROM "+table+" WHERE "+conditions[i]); err != nil || n > 0 {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 // CountForgotten counts, per minute of arrival and source, what an epoch's accounts

@@ -34,9 +34,28 @@ func dataError(code int32) bool {
 // IsDataError says whether ClickHouse refused an insert because of a row in it,
 // so that repeating it is in vain and the row must be found and set aside.
 func IsDataError(err error) bool {
-	if e, ok := ch.AsException(err); ok {
-		return dataError(int32(e.Code))
+	return dataError(code(err))
+}
+
+// IsTooMuch says whether ClickHouse had not the memory or the time that its settings
+// allow for an insert. Fewer rows at once may pass.
+func IsTooMuch(err error) bool {
+	switch code(err) {
+	case 159, // TIMEOUT_EXCEEDED
+		160, // TOO_SLOW
+		241: // MEMORY_LIMIT_EXCEEDED
+		return true
 	}
-	var e *clickhouse.Exception
-	return errors.As(err, &e) && dataError(e.Code)
+	return false
+}
+
+// code is the number of ClickHouse's error, 0 if it is none of ClickHouse's.
+func code(err error) int32 {
+	if e, ok := ch.AsException(err); ok {
+		return int32(e.Code)
+	}
+	if e, ok := errors.AsType[*clickhouse.Exception](err); ok {
+		return e.Code
+	}
+	return 0
 }

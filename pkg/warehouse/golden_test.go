@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -33,6 +34,16 @@ func TestGoldenAnswersOfTheViews(t *testing.T) {
 		require.Equal(t, "query", d.Cmd)
 		return h.text(sql)
 	})
+}
+
+// No view is without an answer in the file.
+func TestGoldenAnswersOfEveryView(t *testing.T) {
+	h := newHouse(t)
+	file, err := os.ReadFile("testdata/golden.txt")
+	require.NoError(t, err)
+	for _, view := range h.column("SELECT name FROM system.tables WHERE database = '" + h.ns + "_bi'") {
+		require.Regexp(t, `(?m)^SELECT .* FROM \{ns\}_bi\.`+view+`\b`, string(file))
+	}
 }
 
 // text is a result with its columns' names, separated by " | ".

@@ -41,7 +41,8 @@ func CreateDatabases(ctx context.Context, conn driver.Conn, namespace string) er
 // case that one dies. Nothing is changed where a migration was edited after it had
 // been applied (ErrEdited, naming the file), or where a newer cairn has migrated
 // (ErrNewer). Of a namespace that MigrateCluster made it changes nothing, and is
-// content if nothing is pending; else it returns ErrCluster.
+// content if nothing is pending; else it returns ErrCluster. Likewise for a user who
+// may not change the schema: an error only if a migration is pending.
 func Migrate(ctx context.Context, conn driver.Conn, namespace string) error {
 	return migrate(ctx, conn, namespace, schemas.Migrations, schemas.Views)
 }
@@ -53,16 +54,39 @@ func migrate(ctx context.Context, conn driver.Conn, namespace string, migrations
 		return err
 	}
 	if cluster == "" {
-		return m.run(ctx)
+		return m.runOrNothing(ctx)
 	}
-	p, err := m.plan(ctx)
-	if err == nil && len(p.Migrations) > 0 {
-		err = fmt.Errorf("%w: %s is pending in %s; run cairn migrate --cluster %s", ErrCluster, p.Migrations[0].File, namespace, cluster)
-	}
+	_, err = m.planSpread(ctx, cluster)
 	return err
 }
 
-// Plan is what Migrate would do. Views are replaced in any case.
+// runOrNothing is run for a user who may lack the right to it, as a sink's: that is
+// well where no migration is pending. The views are as whoever may has left them.
+func (m *migrator) runOrNothing(ctx context.Context) error {
+	const accessDenied = 497
+	err := m.run(ctx)
+	if code(err) != accessDenied {
+		return err
+	}
+	p, planned := m.plan(ctx)
+	if planned != nil || len(p.Migrations) > 0 {
+		return err
+	}
+	return nil
+}
+
+// planSpread is the plan for a namespace of a cluster: nothing, and an error where
+// there is something to do.
+func (m *migrator) planSpread(ctx context.Context, cluster string) (Plan, error) {
+	p, err := m.plan(ctx)
+	if err == nil && len(p.Migrations) > 0 {
+		err = fmt.Errorf("%w: %s is pending in %s; run cairn migrate --cluster %s", ErrCluster, p.Migrations[0].File, m.namespace, cluster)
+	}
+	return Plan{Applied: p.Applied}, err
+}
+
+// Plan is what Migrate would do. Views are replaced in any case, but not those of a
+// namespace of a cluster.
 type Plan struct {
 	Applied    []string `json:"applied"`    // files, oldest first
 	Migrations []Step   `json:"migrations"` // pending, in order
@@ -81,6 +105,13 @@ func PlanMigrate(ctx context.Context, conn driver.Conn, namespace string) (Plan,
 		return Plan{}, err
 	}
 	m := migrator{conn: conn, namespace: namespace, migrations: schemas.Migrations, views: schemas.Views}
+	cluster, err := clusterOf(ctx, conn, namespace)
+	if err != nil {
+		return Plan{}, err
+	}
+	if cluster != "" {
+		return m.planSpread(ctx, cluster)
+	}
 	return m.plan(ctx)
 }
 
@@ -128,6 +159,11 @@ func (m *migrator) run(ctx context.Context) error {
 	views, err := readViews(m.namespace, m.views)
 	if err != nil {
 		return err
+	}
+	if readers, err := hasReaders(ctx, m.conn, m.namespace); err != nil {
+		return err
+	} else if readers {
+		views = forReaders(m.namespace, views)
 	}
 	for _, v := range views {
 		if err := m.apply(ctx, v); err != nil {

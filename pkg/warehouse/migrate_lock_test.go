@@ -21,7 +21,7 @@ func emptyHouse(t *testing.T) *house {
 }
 
 func (h *house) tables() []string {
-	return h.column("SELECT concat(database, '.', name) FROM system.tables WHERE startsWith(database, '" + h.ns + "') ORDER BY 1")
+	return h.column("SELECT concat(database, '.', name) FROM system.tables WHERE startsWith(database, '" + h.ns + "') AND name NOT LIKE '.tmp%' ORDER BY 1")
 }
 
 // While one migrates, another waits and touches nothing.

@@ -17,13 +17,30 @@ import (
 
 func TestMigrateTwice(t *testing.T) {
 	h := newHouse(t)
-	before := h.column("SELECT concat(name, ' ', create_table_query) FROM system.tables WHERE database = '" + h.ns + "' ORDER BY name")
+	before := h.schema()
 	require.NotEmpty(t, before)
 	require.NoError(t, Migrate(t.Context(), h.conn, h.ns))
-	require.Equal(t, before, h.column("SELECT concat(name, ' ', create_table_query) FROM system.tables WHERE database = '"+h.ns+"' ORDER BY name"))
+	require.Equal(t, before, h.schema())
 	list, err := readMigrations(schemas.Migrations)
 	require.NoError(t, err)
 	require.Equal(t, []string{strconv.Itoa(len(list))}, h.column("SELECT toString(count()) FROM "+h.ns+".schema_migrations FINAL"))
+}
+
+// A process that dies before it has noted what it did leaves statements to be
+// executed again, on tables that hold rows by then.
+func TestMigrationsMayBeAppliedAgain(t *testing.T) {
+	h := newHouse(t)
+	schema, before := h.schema(), map[string]string{}
+	for table, row := range oldRows() {
+		h.exec("INSERT INTO " + h.ns + "." + table + " " + row)
+		before[table] = h.values(table, h.columnsOf(table))
+	}
+	h.exec("TRUNCATE TABLE " + h.ns + ".schema_migrations")
+	require.NoError(t, Migrate(t.Context(), h.conn, h.ns))
+	require.Equal(t, schema, h.schema())
+	for table, values := range before {
+		require.Equal(t, values, h.values(table, h.columnsOf(table)), "rows of %s", table)
+	}
 }
 
 func TestMigrateInManyProcessesAtOnce(t *testing.T) {

@@ -16,6 +16,8 @@ type Person struct {
 	Shared map[string][][2]int64 // others were seen with too: when they were theirs, [from, to) in Unix ms
 	Until  int64                 // latest event time, Unix ms; math.MaxInt64: all
 	Bare   []string              // values of identifiers without their kind, as records are keyed
+
+	pseudonym string // user id that stands for them in maps that an erasure has gone through; "": none
 }
 
 // Names are all identifiers, sorted.
@@ -157,4 +159,13 @@ func (p *Person) Add(name string) {
 		p.Users = append(p.Users, value)
 	}
 	p.Bare = bare(p.Whole)
+}
+
+// Know adds a value that is stored hashed, as an address that was given in plain: it
+// may stand in rejected records as it came. Empty: nothing is known.
+func (p *Person) Know(plain string) {
+	if plain != "" && !slices.Contains(p.Bare, plain) {
+		p.Bare = append(p.Bare, plain)
+		slices.Sort(p.Bare)
+	}
 }

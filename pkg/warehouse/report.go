@@ -8,6 +8,8 @@ import (
 // Report is what Verify found.
 type Report struct {
 	Checks []Check `json:"checks"`
+	// NotFolded says why stages were not folded again, though a model was given.
+	NotFolded string `json:"not_folded,omitempty"`
 }
 
 // Check compares what should be there with what is.
@@ -39,6 +41,9 @@ func (r Report) String() string {
 		if more := c.Differences - uint64(len(c.Examples)); more > 0 {
 			fmt.Fprintf(&b, "  and %d more\n", more)
 		}
+	}
+	if r.NotFolded != "" {
+		fmt.Fprintf(&b, "stages of journeys: not folded again: %s\n", r.NotFolded)
 	}
 	word := "differences"
 	if r.Differences() == 1 {

@@ -156,9 +156,9 @@ func (h *house) values(table string, columns []string) string {
 }
 
 // schema is all tables with columns, types, defaults, comments and engines, without
-// the namespace's name.
+// the namespace's name, and without those that a refresh fills at the moment.
 func (h *house) schema() []string {
-	list := h.column("SELECT concat(database, '.', name, ': ', create_table_query) FROM system.tables WHERE database IN ('" + h.ns + "', '" + h.ns + "_next') ORDER BY database, name")
+	list := h.column("SELECT concat(database, '.', name, ': ', create_table_query) FROM system.tables WHERE database IN ('" + h.ns + "', '" + h.ns + "_next') AND name NOT LIKE '.tmp%' ORDER BY database, name")
 	for i := range list {
 		list[i] = strings.ReplaceAll(list[i], h.ns, "NS")
 	}

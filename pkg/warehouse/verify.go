@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/cairnhq/cairn/pkg/journey"
 )
 
 // VerifyOptions of Verify.
@@ -16,6 +18,11 @@ type VerifyOptions struct {
 	Gap time.Duration
 	// JourneyGap is the inactivity gap of journeys; 0: that of the model in force.
 	JourneyGap time.Duration
+	// Model is the journey model, by which stages are folded again; nil: they are not.
+	Model *journey.Model
+	// Condition formulates a condition of the model in SQL over v_touchpoints, as
+	// model.WhereSQL does; nil: a model with conditions is not folded.
+	Condition func(where string) (string, error)
 	// Examples is how many differences each check names; 0: 10.
 	Examples int
 }
@@ -52,7 +59,17 @@ func Verify(ctx context.Context, conn driver.Conn, namespace string, o VerifyOpt
 	if err := v.refreshRollUps(ctx); err != nil {
 		return report, err
 	}
-	for _, c := range verifyChecks() {
+	checks := verifyChecks()
+	if o.Model != nil {
+		stages, why, err := v.stages(ctx)
+		if err != nil {
+			return report, err
+		}
+		if report.NotFolded = why; why == "" {
+			checks = append(checks, stages)
+		}
+	}
+	for _, c := range checks {
 		check, err := v.run(ctx, c)
 		if err != nil {
 			return report, fmt.Errorf("verify %s: %w", c.name, err)

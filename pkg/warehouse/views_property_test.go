@@ -235,9 +235,15 @@ func weights(w *walk) map[string][]float64 {
 	if groups[known] == "Direct" {
 		known = n - 1
 	}
-	linear, position := make([]float64, n), make([]float64, n)
-	for i := range n {
+	linear, position, decay := make([]float64, n), make([]float64, n), make([]float64, n)
+	const week = 7 * 24 * 60 * 60 * 1000
+	fresh := 0.0
+	for _, p := range w.sessions() {
+		fresh += math.Pow(0.5, float64(w.goalAt-p.TimeMs)/week)
+	}
+	for i, p := range w.sessions() {
 		linear[i] = 1 / float64(n)
+		decay[i] = math.Pow(0.5, float64(w.goalAt-p.TimeMs)/week) / fresh
 		switch {
 		case n <= 2:
 			position[i] = 1 / float64(n)
@@ -247,7 +253,7 @@ func weights(w *walk) map[string][]float64 {
 			position[i] = 0.2 / float64(n-2)
 		}
 	}
-	return map[string][]float64{"first": one(0), "last": one(n - 1), "last_non_direct": one(known), "linear": linear, "position": position}
+	return map[string][]float64{"first": one(0), "last": one(n - 1), "last_non_direct": one(known), "linear": linear, "position": position, "time_decay": decay}
 }
 
 // markov is each channel's share of the removal effects, by definition: how many

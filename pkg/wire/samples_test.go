@@ -234,7 +234,7 @@ func rowSamples() []golden {
 func sampleQuality() *wirepb.Quality {
 	return &wirepb.Quality{
 		Partition: 3, MinuteMs: noon, Source: "shop-web", Accepted: 10, Touchpoints: 5, Duplicates: 2, Rejected: 1, Late: 2, Rekeyed: 4,
-		Revision: 1<<40 | 20,
+		Erased: 3, ForgottenTouchpoints: 2, ForgottenLate: 1, ForgottenRejected: 1, Revision: 1<<40 | 20,
 	}
 }
 
@@ -333,6 +333,37 @@ func eventSamples() []golden {
 				return f, wire.DecodeFriction(b, f)
 			},
 		},
+		{
+			name: "erasure", event: true, value: sampleErasure(),
+			encode: func() ([]byte, error) { return wire.EncodeErasure(new(sampleErasure())), nil },
+			decode: func(b []byte) (any, error) { return wire.DecodeErasure(b) },
+		},
+		{
+			name: "forget", event: true, value: sampleForget(),
+			encode: func() ([]byte, error) { return wire.EncodeForget(new(sampleForget())), nil },
+			decode: func(b []byte) (any, error) { return wire.DecodeForget(b) },
+		},
+	}
+}
+
+func sampleErasure() wire.Erasure {
+	return wire.Erasure{
+		ID: "0123456789abcdef01234567", State: wire.ErasureCleared, RequestedMillis: noon, UntilMillis: noon + wire.ClockSlack,
+		Asked: []string{wire.HashIdentifier([]byte("key"), "user:42")}, CompletedMillis: noon + 60_000,
+		Subjects: []wire.Subject{
+			{Hash: wire.HashIdentifier([]byte("key"), "anonymous:tablet"), Shared: true, Ranges: [][2]int64{{noon - 1000, noon}}},
+			{Hash: wire.HashIdentifier([]byte("key"), "user:42")},
+		},
+		Counted: []wire.Forgotten{{Minute: noon, Source: "shop-web", Touchpoints: 3, Late: 2, Rejected: 1}},
+		Rows:    map[string]uint64{"sessions": 2, "touchpoints": 3},
+	}
+}
+
+func sampleForget() wire.Forget {
+	return wire.Forget{
+		Erasure: sampleErasure(), Names: []string{"anonymous:tablet", "user:42"},
+		Sessions: []wire.ForgetSession{{Identifier: "anonymous:tablet", ID: "5e01", Minted: noon, Touchpoints: 3, Keep: [][]byte{{1, 2, 3}}}},
+		Counted:  []wire.Forgotten{{Minute: noon, Source: "shop-web", Touchpoints: 3, Late: 2, Rejected: 1}},
 	}
 }
 

@@ -140,18 +140,20 @@ func (t *deviceTask) forget(r *kgo.Record, h *headers, out stream.Output) error 
 	if err := t.timers.forget(clean); err != nil {
 		return err
 	}
+	if h.epoch != t.state.Epoch() {
+		return nil // said of an earlier epoch; a rebuild makes neither sessions nor accounts with the person in them
+	}
 	for i := range f.Sessions {
 		if err := t.forgetSession(&f.Sessions[i], out); err != nil {
 			return err
 		}
 	}
-	return t.book(&f, h, key)
+	return t.book(&f, key)
 }
 
-// book tells the accounts what had been counted and is erased. A rebuild that began
-// since does not count it in the first place.
-func (t *deviceTask) book(f *wire.Forget, h *headers, key []byte) error {
-	if len(f.Counted) == 0 || h.epoch != t.state.Epoch() {
+// book tells the accounts what had been counted and is erased.
+func (t *deviceTask) book(f *wire.Forget, key []byte) error {
+	if len(f.Counted) == 0 {
 		return nil
 	}
 	key = append(slices.Clip(key), bookedSuffix...)

@@ -4,8 +4,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -151,4 +153,47 @@ func TestATableAlteredByHand(t *testing.T) {
 			require.Equal(t, []string{"0"}, b.query("toString(count())", ".rejected"))
 		})
 	}
+}
+
+// A batch for which the server has not the memory goes in by parts: repeated whole
+// it would fail for ever.
+func TestABatchThatIsTooMuchForTheServer(t *testing.T) {
+	const rows, size, limit = 200, 200 << 10, 24 << 20
+	b := newBench(t)
+	var list []*kgo.Record
+	for n := range rows {
+		list = append(list, b.record(stream.TopicTouchpoints, "anonymous:a", b.encode(&wirepb.Touchpoint{
+			MessageId: strconv.Itoa(n), Identifier: "anonymous:a", Owner: "anonymous:a", Type: "track", Actor: "customer", TimeMs: start, ReceivedMs: start,
+			Properties: `{"x":"` + strings.Repeat("x", size) + `"}`, Revision: 1,
+		})))
+	}
+	b.send(kgo.TryCommit, list...)
+	s := b.start(func(o *Options) {
+		o.DSN += fmt.Sprintf("?max_memory_usage=%d", limit)
+		o.MaxRows, o.FlushInterval = rows, 2*time.Second
+	})
+	b.caughtUp()
+	require.Equal(t, []string{fmt.Sprintf("%d %d", rows, rows*(size+len(`{"x":""}`)))}, b.query("toString(uniqExact(message_id)), toString(sum(length(properties)))", ".touchpoints FINAL"))
+	require.Equal(t, []string{"0"}, b.query("toString(count())", ".rejected"))
+	require.Positive(t, s.metric("cairn_sink_insert_errors_total"), "the server had enough, and the test shows nothing")
+	require.NoError(t, s.Ready())
+}
+
+// Likewise one that takes longer than an insert may. The table looks at each row for
+// 10 ms.
+func TestABatchThatTakesTooLong(t *testing.T) {
+	const rows = 100
+	b := newBench(t)
+	first := b.start(nil)
+	require.Eventually(t, func() bool { return first.Ready() == nil }, patience, poll)
+	require.NoError(t, first.stop())
+	b.exec("ALTER TABLE " + b.ns + ".touchpoints ADD CONSTRAINT slow CHECK sleepEachRow(0.01) = 0")
+	b.touchpoints(0, rows)
+	s := b.start(func(o *Options) {
+		o.MaxRows, o.FlushInterval, o.insertTimeout = rows, time.Second, 600*time.Millisecond
+	})
+	b.caughtUp()
+	require.Equal(t, []string{strconv.Itoa(rows)}, b.query("toString(uniqExact(message_id))", ".touchpoints FINAL"))
+	require.Equal(t, []string{"0"}, b.query("toString(count())", ".rejected"))
+	require.Positive(t, s.metric("cairn_sink_insert_errors_total"), "it was fast enough, and the test shows nothing")
 }

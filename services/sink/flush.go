@@ -95,19 +95,21 @@ func (s *Service) store(ctx context.Context, g *generation) bool {
 // which go to the table rejected.
 func (s *Service) storeShard(ctx context.Context, sh *shard) error {
 	refused := warehouse.NewRejectedBatch()
-	if err := s.insert(ctx, sh, 0, sh.batch.Len(), refused); err != nil {
+	if err := s.insert(ctx, sh, 0, sh.batch.Len(), refused, backoff(0)); err != nil {
 		return err
 	}
 	if refused.Len() == 0 {
 		return nil
 	}
-	return s.insert(ctx, &shard{batch: refused}, 0, refused.Len(), nil)
+	return s.insert(ctx, &shard{batch: refused}, 0, refused.Len(), nil, backoff(0))
 }
 
-// insert inserts the rows [from, to), as often as it takes. Where ClickHouse
-// refuses a value it halves the range until the row is found.
-func (s *Service) insert(ctx context.Context, sh *shard, from, to int, refused *warehouse.RejectedBatch) error {
-	for wait := backoff(0); ; wait = backoff(wait) {
+// insert inserts the rows [from, to), as often as it takes, wait after the first
+// failure. Where ClickHouse refuses a value it halves the range until the row is
+// found; where it has not the memory or the time for so many it halves it too, as
+// repeating them would fail for ever.
+func (s *Service) insert(ctx context.Context, sh *shard, from, to int, refused *warehouse.RejectedBatch, wait time.Duration) error {
+	for {
 		err := s.insertOnce(ctx, sh, from, to)
 		if err == nil {
 			return nil
@@ -115,22 +117,28 @@ func (s *Service) insert(ctx context.Context, sh *shard, from, to int, refused *
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		halve := to-from > 1
 		if warehouse.IsDataError(err) {
-			if to-from == 1 {
+			if !halve {
 				s.refuse(sh, from, err, refused)
 				return nil
 			}
+		} else {
+			s.status.clickhouse(err)
+			s.log.Warn("insert into ClickHouse, will retry", zap.String("table", string(sh.batch.Table())),
+				zap.Int("rows", to-from), zap.Duration("wait", wait), zap.Error(err))
+			if !sleep(ctx, wait) {
+				return ctx.Err()
+			}
+			wait = backoff(wait)
+			halve = halve && (warehouse.IsTooMuch(err) || errors.Is(err, context.DeadlineExceeded))
+		}
+		if halve {
 			middle := from + (to-from)/2
-			if err := s.insert(ctx, sh, from, middle, refused); err != nil {
+			if err := s.insert(ctx, sh, from, middle, refused, wait); err != nil {
 				return err
 			}
-			return s.insert(ctx, sh, middle, to, refused)
-		}
-		s.status.clickhouse(err)
-		s.log.Warn("insert into ClickHouse, will retry", zap.String("table", string(sh.batch.Table())),
-			zap.Int("rows", to-from), zap.Duration("wait", wait), zap.Error(err))
-		if !sleep(ctx, wait) {
-			return ctx.Err()
+			return s.insert(ctx, sh, middle, to, refused, backoff(0))
 		}
 	}
 }
@@ -140,7 +148,7 @@ func (s *Service) insertOnce(ctx context.Context, sh *shard, from, to int) error
 	if sh.epoch > s.complete.Load() {
 		namespace = warehouse.NextNamespace(namespace)
 	}
-	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.o.insertTimeout)
 	defer cancel()
 	start := time.Now()
 	if err := batch.Insert(ctx, s.conn, namespace, from, to); err != nil {

@@ -169,8 +169,8 @@ func (b *bench) start(change func(*Options)) *running {
 	return r
 }
 
-// metric is the sum of a counter or gauge over its label sets, of those with the
-// label value if one is given.
+// metric is the sum of a counter or gauge, or the number of a histogram's samples, over
+// its label sets, of those with the label value if one is given.
 func (r *running) metric(name string, label ...string) float64 {
 	families, err := r.reg.Gather()
 	if err != nil {
@@ -182,7 +182,7 @@ func (r *running) metric(name string, label ...string) float64 {
 			if f.GetName() != name || (len(label) > 0 && (len(m.GetLabel()) == 0 || m.GetLabel()[0].GetValue() != label[0])) {
 				continue
 			}
-			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}
 	return sum

@@ -38,6 +38,8 @@ type Options struct {
 	MaxHeldBytes int
 	// StopTimeout bounds the last flush after Run's context ended; default 10 s.
 	StopTimeout time.Duration
+
+	insertTimeout time.Duration // of one insert; shorter in tests
 }
 
 const (
@@ -70,6 +72,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.StopTimeout == 0 {
 		o.StopTimeout = defaultStopTimeout
+	}
+	if o.insertTimeout == 0 {
+		o.insertTimeout = insertTimeout
 	}
 }
 

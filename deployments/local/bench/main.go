@@ -31,7 +31,7 @@ Parts of -only, in the order in which they run, with the time they take on two i
 
   sessionizer  6 min  records per second and per CPU-second of the device step, the profile step and both, beside
                       gocopy and kstreams
-  sink         2 min  touchpoints into ClickHouse, beside chinsert and ClickHouse's Kafka engine
+  sink         3 min  touchpoints into ClickHouse, beside chinsert and ClickHouse's Kafka engine
   collector    3 min  HTTP requests of 20 events and of one, beside barehttp
   latency      1 min  from append to touchpoints.raw to the transition, at a tenth of what both steps take
   memory       6 min  memory, disk, changelog and restore with -few and with -profiles profiles; with -profiles 0 the

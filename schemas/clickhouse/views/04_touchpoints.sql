@@ -118,7 +118,7 @@ SELECT
     t.region AS region,
     t.city AS city,
     CAST(bitTest(t.flags, 6) AS Bool) AS is_off_plan,
-    if(journey_id != '', j.persona, '') AS persona,
+    CAST(if(journey_id != '', j.persona, '') AS LowCardinality(String)) AS persona,
     if(stage != '', s.at, toDateTime64(0, 3, 'UTC')) AS stage_since,
     toUInt32(bitShiftRight(t.revision, 40)) AS epoch
 FROM

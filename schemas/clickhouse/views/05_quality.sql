@@ -16,10 +16,10 @@ SELECT
     q.minute AS minute,
     q.source AS source,
     sum(q.accepted) AS accepted,
-    sum(q.touchpoints) - sum(q.forgotten_touchpoints) AS touchpoints,
+    toUInt64(sum(q.touchpoints) - sum(q.forgotten_touchpoints)) AS touchpoints,
     sum(q.duplicates) AS duplicates,
-    sum(q.rejected) - sum(q.forgotten_rejected) AS rejected,
-    sum(q.late) - sum(q.forgotten_late) AS late,
+    toUInt64(sum(q.rejected) - sum(q.forgotten_rejected)) AS rejected,
+    toUInt64(sum(q.late) - sum(q.forgotten_late)) AS late,
     sum(q.rekeyed) AS rekeyed,
     sum(q.erased) + sum(q.forgotten_touchpoints) + sum(q.forgotten_late) + sum(q.forgotten_rejected) AS erased,
     toInt64(accepted) - toInt64(touchpoints) - toInt64(duplicates) - toInt64(rejected) - toInt64(late) - toInt64(erased) AS difference

@@ -4,20 +4,20 @@
     sipHash64(t.profile) AS profile_key,
     if(t.journey_id = '', 0, sipHash64(t.journey_id)) AS journey_key,
     if(t.session_id = '', 0, sipHash64(t.session_id)) AS session_key,
-    t.stage AS stage,
+    CAST(t.stage AS LowCardinality(String)) AS stage,
     t.stage_since AS stage_since,
     t.persona AS persona,
     t.channel AS channel,
     t.channel_group AS channel_group,
-    if(t.event = '', t.type, t.event) AS event,
+    CAST(if(t.event = '', t.type, t.event) AS LowCardinality(String)) AS event,
     t.actor AS actor,
     t.is_bot AS is_bot,
     t.revenue AS revenue,
     t.sentiment AS sentiment,
     toUInt32(f.frictions) AS frictions,
-    multiIf(t.is_asset, '',
+    CAST(multiIf(t.is_asset, '',
             JSONHas(t.properties, 'content_type'), replaceRegexpAll(lower(trimBoth(JSONExtractString(t.properties, 'content_type'))), '[^a-z0-9]+', '_'),
-            t.type IN ('page', 'screen'), 'page', '') AS content_type,
+            t.type IN ('page', 'screen'), 'page', '') AS LowCardinality(String)) AS content_type,
     multiIf(content_type = '', '',
             JSONExtractString(t.properties, 'content_name') != '', JSONExtractString(t.properties, 'content_name'),
             JSONExtractString(t.properties, 'title') != '' AND t.type NOT IN ('page', 'screen'), JSONExtractString(t.properties, 'title'),
@@ -196,20 +196,24 @@ DROP VIEW IF EXISTS {{.DB}}.rollup_days_refresh;
 DROP VIEW IF EXISTS {{.DB}}.rollup_touchpoints_refresh;
 CREATE MATERIALIZED VIEW IF NOT EXISTS {{.DB}}.rollup_touchpoints_refresh
 REFRESH EVERY 5 MINUTE TO {{.DB}}.rollup_touchpoints EMPTY
-AS SELECT{{template "touchpoint_columns" .}};
+AS SELECT{{template "touchpoint_columns" .}}
+COMMENT 'Makes rollup_touchpoints anew';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {{.DB}}.rollup_days_refresh
 REFRESH EVERY 5 MINUTE DEPENDS ON {{.DB}}.rollup_touchpoints_refresh TO {{.DB}}.rollup_days EMPTY
 AS SELECT day, stage, channel, profile_key, is_bot, count() AS touchpoints, max(event_time) AS last_at, max(stage_since) AS stage_since,
     now64(3, 'UTC') AS refreshed_at
 FROM {{.DB}}.rollup_touchpoints AS t
-GROUP BY day, stage, channel, profile_key, is_bot;
+GROUP BY day, stage, channel, profile_key, is_bot
+COMMENT 'Makes rollup_days anew';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {{.DB}}.rollup_visits_refresh
 REFRESH EVERY 5 MINUTE DEPENDS ON {{.DB}}.rollup_days_refresh TO {{.DB}}.rollup_visits EMPTY
-AS SELECT * FROM ({{template "visit_columns" .}}{{.DB}}.rollup_touchpoints{{template "visit_source"}});
+AS SELECT * FROM ({{template "visit_columns" .}}{{.DB}}.rollup_touchpoints{{template "visit_source"}})
+COMMENT 'Makes rollup_visits anew';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {{.DB}}.rollup_journeys_refresh
 REFRESH EVERY 5 MINUTE DEPENDS ON {{.DB}}.rollup_visits_refresh TO {{.DB}}.rollup_journeys EMPTY
-AS SELECT * EXCEPT (reached_at, goal_at, following) FROM ({{template "journey_columns" .}}{{.DB}}.rollup_touchpoints{{template "journey_source"}});
+AS SELECT * EXCEPT (reached_at, goal_at, following) FROM ({{template "journey_columns" .}}{{.DB}}.rollup_touchpoints{{template "journey_source"}})
+COMMENT 'Makes rollup_journeys anew';
 {{define "large"}}((SELECT count() FROM {{.DB}}.touchpoints) >= 300000 AND (SELECT count() FROM {{.DB}}.rollup_journeys) > 0){{end -}}

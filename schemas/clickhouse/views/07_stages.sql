@@ -48,7 +48,7 @@ WHERE NOT is_bot;
 
 CREATE OR REPLACE VIEW {{.DB}}_bi.v_next_after_dropoff
 (
-    stage        String COMMENT 'Stage in which the profile''s latest journey dropped off',
+    stage        LowCardinality(String) COMMENT 'Stage in which the profile''s latest journey dropped off',
     stage_order  UInt8 COMMENT 'Position of the stage in the model; sort by it',
     next_event   String COMMENT 'Event of the customer''s first touchpoint after the last step there; (none): nothing followed',
     next_channel String COMMENT 'Its channel; (none): nothing followed',
@@ -121,8 +121,8 @@ SETTINGS join_use_nulls = 0;
 
 CREATE OR REPLACE VIEW {{.DB}}_bi.v_friction
 (
-    name              String COMMENT 'Name of the pattern in the model',
-    stage             String COMMENT 'Stage in which it struck, empty before the first',
+    name              LowCardinality(String) COMMENT 'Name of the pattern in the model',
+    stage             LowCardinality(String) COMMENT 'Stage in which it struck, empty before the first',
     stage_order       UInt8 COMMENT 'Position of the stage in the model, 0 before the first; sort by it',
     severity          UInt8 COMMENT '1 (a nuisance) to 5',
     frictions         UInt64 COMMENT 'How often it struck',
@@ -141,7 +141,7 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_emotion_curve
 (
     stage           String COMMENT 'Stage at the touchpoint',
     stage_order     UInt8 COMMENT 'Position of the stage in the model; sort by it',
-    persona         String COMMENT 'Of the journey, empty if none',
+    persona         LowCardinality(String) COMMENT 'Of the journey, empty if none',
     sentiment       Nullable(Float64) COMMENT 'Mean score, -2 to 2; null without evidence. Of several rows: sum(sentiment * sentiment_count) / sum(sentiment_count)',
     sentiment_count UInt64 COMMENT 'Scores that it is the mean of',
     negative_count  UInt64 COMMENT 'Scores below 0',

@@ -18,7 +18,7 @@ CREATE OR REPLACE VIEW {{.DB}}_api.path_edges AS
 SELECT
     kind, step AS from_step,
     if(step = 0 OR from_rank <= 9, from_name, '(other)') AS from_item,
-    step + 1 AS to_step,
+    toUInt8(step + 1) AS to_step,
     if(is_end OR to_rank <= 9, to_name, '(other)') AS to_item,
     sum(n) AS profiles,
     profiles / sum(profiles) OVER (PARTITION BY kind, from_step, from_item) AS share

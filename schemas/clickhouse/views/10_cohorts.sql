@@ -9,7 +9,7 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_retention
 )
 AS
 SELECT
-    c.cohort_week AS cohort_week, c.week AS week, c.cohort_profiles AS cohort_profiles, a.active AS active_profiles,
+    c.cohort_week AS cohort_week, toUInt8(c.week) AS week, c.cohort_profiles AS cohort_profiles, a.active AS active_profiles,
     active_profiles / cohort_profiles AS retention,
     CAST(addWeeks(cohort_week, week + 1) > toDate32(now('UTC')) AS Bool) AS is_immature
 FROM
@@ -50,7 +50,7 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_cohort_ltv
 )
 AS
 SELECT
-    c.cohort_month AS cohort_month, c.month AS month, c.cohort_profiles AS cohort_profiles, toDecimal128(r.earned, 6) AS revenue,
+    c.cohort_month AS cohort_month, toUInt8(c.month) AS month, c.cohort_profiles AS cohort_profiles, toDecimal128(r.earned, 6) AS revenue,
     sum(revenue) OVER (PARTITION BY cohort_month ORDER BY month) AS revenue_to_date,
     toFloat64(revenue_to_date) / cohort_profiles AS ltv,
     CAST(addMonths(cohort_month, month + 1) > toDate32(now('UTC')) AS Bool) AS is_immature
@@ -81,10 +81,11 @@ SETTINGS join_use_nulls = 0 -- a reader's own setting would turn unmatched rows 
 COMMENT 'What customers are worth, month by month after the first touchpoint';
 
 -- A request is the first touchpoint of a customer on a channel since the business
--- last touched there; the answer is the business's next one on that channel.
+-- last touched there; the answer is the business's next one on that channel. Of one
+-- millisecond the customer's touchpoints come first.
 CREATE OR REPLACE VIEW {{.DB}}_bi.v_response_latency
 (
-    channel       String COMMENT 'Channel on which the business acts, too',
+    channel       LowCardinality(String) COMMENT 'Channel on which the business acts, too',
     request_event String COMMENT 'Event of the request: the customer''s first touchpoint since the business''s last one',
     requests      UInt64 COMMENT 'How many, without robots',
     answered      UInt64 COMMENT 'Those that the business''s next touchpoint on the channel answered',
@@ -96,26 +97,30 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_response_latency
 )
 AS
 SELECT
-    channel, request_event, count() AS requests, countIf(replies > 0) AS answered, requests - answered AS unanswered,
-    if(answered = 0, NULL, quantileExactInclusiveIf(0.5)(seconds, replies > 0)) AS p50_seconds,
-    if(answered = 0, NULL, quantileExactInclusiveIf(0.9)(seconds, replies > 0)) AS p90_seconds,
-    if(answered = 0, NULL, avgIf(seconds, replies > 0)) AS mean_seconds,
-    if(unanswered = 0, NULL, minIf(asked_at, replies = 0)) AS waiting_since
+    channel, request_event, count() AS requests, countIf(answered_at != never) AS answered, toUInt64(requests - answered) AS unanswered,
+    if(answered = 0, NULL, quantileExactInclusiveIf(0.5)(seconds, answered_at != never)) AS p50_seconds,
+    if(answered = 0, NULL, quantileExactInclusiveIf(0.9)(seconds, answered_at != never)) AS p90_seconds,
+    if(answered = 0, NULL, avgIf(seconds, answered_at != never)) AS mean_seconds,
+    if(unanswered = 0, NULL, minIf(asked_at, answered_at = never)) AS waiting_since
 FROM
 (
-    SELECT
-        channel, minIf(event_time, NOT by_business) AS asked_at, argMinIf(event, (event_time, event), NOT by_business) AS request_event,
-        countIf(by_business) AS replies, (toUnixTimestamp64Milli(maxIf(event_time, by_business)) - toUnixTimestamp64Milli(asked_at)) / 1000 AS seconds
+    SELECT r.channel AS channel, r.request_event AS request_event, r.asked_at AS asked_at, toDateTime64(0, 3, 'UTC') AS never, a.at AS answered_at,
+        (toUnixTimestamp64Milli(answered_at) - toUnixTimestamp64Milli(asked_at)) / 1000 AS seconds
     FROM
     (
-        SELECT
-            profile_key, channel, event_time, toString(event) AS event, actor = 'business' AS by_business,
-            sum(by_business) OVER (PARTITION BY profile_key, channel ORDER BY event_time, by_business ROWS UNBOUNDED PRECEDING) - by_business AS turn
-        FROM {{.DB}}_api.touchpoints_read
-        WHERE NOT is_bot AND channel IN (SELECT DISTINCT channel FROM {{.DB}}.touchpoints WHERE actor = 'business')
-    )
-    GROUP BY profile_key, channel, turn
-    HAVING countIf(NOT by_business) > 0
+        SELECT t.profile_key AS profile_key, t.channel AS channel, min(t.event_time) AS asked_at, argMin(toString(t.event), (t.event_time, t.event)) AS request_event
+        FROM
+        (
+            SELECT profile_key, channel, event_time, event FROM {{.DB}}_api.touchpoints_read
+            WHERE NOT is_bot AND actor = 'customer' AND channel IN (SELECT DISTINCT channel FROM {{.DB}}.touchpoints WHERE actor = 'business')
+        ) AS t
+        ASOF LEFT JOIN (SELECT profile_key, channel, event_time AS at FROM {{.DB}}_api.touchpoints_read WHERE NOT is_bot AND actor = 'business') AS b
+            ON b.profile_key = t.profile_key AND b.channel = t.channel AND b.at < t.event_time
+        GROUP BY t.profile_key, t.channel, b.at
+    ) AS r
+    ASOF LEFT JOIN (SELECT profile_key, channel, event_time AS at FROM {{.DB}}_api.touchpoints_read WHERE NOT is_bot AND actor = 'business') AS a
+        ON a.profile_key = r.profile_key AND a.channel = r.channel AND a.at >= r.asked_at
 )
 GROUP BY channel, request_event
+SETTINGS join_use_nulls = 0 -- a reader's own setting would turn unmatched rows into nulls
 COMMENT 'How long customers wait for an answer';

@@ -1,6 +1,6 @@
 CREATE OR REPLACE VIEW {{.DB}}_bi.v_content_engagement
 (
-    content_type       String COMMENT 'properties.content_type in snake case; page: a page or screen without one',
+    content_type       LowCardinality(String) COMMENT 'properties.content_type in snake case; page: a page or screen without one',
     content            String COMMENT 'properties.content_name, title or content_id, else the path of the page',
     touchpoints        UInt64 COMMENT 'Touchpoints of customers with it, without robots',
     profiles           UInt64 COMMENT 'Unique profiles',
@@ -27,9 +27,9 @@ CREATE OR REPLACE VIEW {{.DB}}_bi.v_lead_intent
 (
     profile         String COMMENT 'Customer, kind:value',
     journey_id      String COMMENT 'Its open journey',
-    stage           String COMMENT 'Stage it is in, empty before the first',
-    substage        String COMMENT 'Substage it is in',
-    persona         String COMMENT 'The profile''s at the last touchpoint, empty: none matches',
+    stage           LowCardinality(String) COMMENT 'Stage it is in, empty before the first',
+    substage        LowCardinality(String) COMMENT 'Substage it is in',
+    persona         LowCardinality(String) COMMENT 'The profile''s at the last touchpoint, empty: none matches',
     intent          Decimal(18, 3) COMMENT 'Points of intent, as of the last touchpoint',
     intent_rank     UInt64 COMMENT '1: the highest intent of all open journeys; equals share a rank',
     touchpoints     UInt64 COMMENT 'Customer touchpoints',
@@ -77,7 +77,7 @@ COMMENT 'Customers with their journeys summed up';
 
 CREATE OR REPLACE VIEW {{.DB}}_bi.dim_channel
 (
-    channel     String COMMENT 'How the customer and the business met',
+    channel     LowCardinality(String) COMMENT 'How the customer and the business met',
     first_at    DateTime64(3, 'UTC') COMMENT 'First touchpoint on it',
     last_at     DateTime64(3, 'UTC') COMMENT 'Last touchpoint on it',
     has_replies Bool COMMENT 'The business acts on it, too'
@@ -89,7 +89,7 @@ COMMENT 'Channels that have touchpoints';
 
 CREATE OR REPLACE VIEW {{.DB}}_bi.dim_persona
 (
-    persona  String COMMENT 'Name in the model, empty: none matches; join by it',
+    persona  LowCardinality(String) COMMENT 'Name in the model, empty: none matches; join by it',
     label    String COMMENT 'The same to show: (none) where it is empty',
     profiles UInt64 COMMENT 'Unique profiles with a journey of that persona'
 )

@@ -15,7 +15,7 @@ WITH
     GROUP BY stage, channel
   ),
   visitors AS (
-    SELECT profile_key + sipHash64(stage) AS visitor, any(stage) AS of_stage, arrayDistinct(groupArray(channel)) AS channels
+    SELECT profile_key + sipHash64(stage) AS visitor, arrayDistinct(groupArray(sipHash64(stage, channel))) AS of_cells
     FROM {{.DB}}_api.days_read(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
     WHERE NOT is_bot AND stage != ''
     GROUP BY visitor
@@ -27,9 +27,9 @@ WITH
     GROUP BY visitor
   ),
   dwells AS (
-    SELECT of_stage, arrayJoin(channels) AS channel, sum(seconds) / sum(visits) AS mean
+    SELECT arrayJoin(of_cells) AS cell, sum(seconds) / sum(visits) AS mean
     FROM visitors AS p INNER JOIN visits AS v ON v.visitor = p.visitor
-    GROUP BY of_stage, channel
+    GROUP BY cell
   )
 SELECT
   c.stage AS stage,
@@ -40,5 +40,5 @@ SELECT
   d.mean AS mean_dwell_seconds
 FROM cells AS c
 INNER JOIN {{.DB}}_bi.dim_stage AS s ON s.stage = c.stage
-LEFT JOIN dwells AS d ON d.of_stage = c.stage AND d.channel = c.channel
+LEFT JOIN dwells AS d ON d.cell = sipHash64(c.stage, c.channel)
 SETTINGS join_use_nulls = 0;

@@ -6,6 +6,9 @@
 -- right. Who did not go on is still open as long as its journey lives and, where
 -- the stage has a window, no longer than that since its last step; then it has
 -- dropped off. In the last stage there is nowhere to go on to: all have arrived.
+--
+-- best is the furthest stage and its latest step in one number, stage * 2^48 + ms,
+-- which may be before 1970: the maximum of a tuple takes four times as long.
 CREATE OR REPLACE VIEW {{.DB}}_api.stage_funnel AS
 WITH
   (SELECT argMax(journey_gap_ms, revision) FROM {{.DB}}.models) AS gap_ms,
@@ -15,10 +18,14 @@ WITH
   toUnixTimestamp64Milli(now64(3)) AS now_ms,
   (
     SELECT groupArray((furthest, n, open)) FROM (
-      SELECT best.1 AS furthest, count() AS n,
-        countIf(now_ms <= last_ms + gap_ms AND (spans[indexOf(orders, furthest)] = 0 OR now_ms <= best.2 + spans[indexOf(orders, furthest)])) AS open
+      SELECT furthest, count() AS n,
+        countIf(now_ms <= last_ms + gap_ms AND (spans[indexOf(orders, furthest)] = 0 OR now_ms <= since_ms + spans[indexOf(orders, furthest)])) AS open
       FROM (
-        SELECT max((transform(toString(stage), names, orders, toUInt8(0)) AS o, toUnixTimestamp64Milli(stage_since))) AS best, max(toUnixTimestamp64Milli(last_at)) AS last_ms
+        SELECT
+          max(bitShiftLeft(toInt64(transform(toString(stage), names, orders, toUInt8(0)) AS o), 48) + toUnixTimestamp64Milli(stage_since)) AS best,
+          toUInt8(bitShiftRight(best + bitShiftLeft(toInt64(1), 47), 48)) AS furthest,
+          best - bitShiftLeft(toInt64(furthest), 48) AS since_ms,
+          max(toUnixTimestamp64Milli(last_at)) AS last_ms
         FROM {{.DB}}_api.days_read(from = {from:DateTime64(3, 'UTC')}, to = {to:DateTime64(3, 'UTC')})
         WHERE NOT is_bot AND stage != '' AND o > 0
         GROUP BY profile_key
@@ -44,7 +51,7 @@ SELECT
   if(empty(d.seconds), NULL, arrayAvg(d.seconds)) AS mean_dwell_seconds,
   profiles AS entered,
   if(is_last, profiles, went_on) AS converted,
-  entered - converted - still_open AS dropped,
+  toUInt64(entered - converted - still_open) AS dropped,
   toUInt64(if(is_last, 0, arraySum(arrayMap(r -> if(r.1 = s.stage_order, r.3, 0), reach)))) AS still_open,
   CAST(still_open > 0 AS Bool) AS is_immature,
   if(is_last OR entered = still_open, NULL, converted / (entered - still_open)) AS settled_conversion,

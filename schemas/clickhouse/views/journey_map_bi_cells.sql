@@ -1,7 +1,7 @@
 -- The journey map as a table, over all time.
 CREATE OR REPLACE VIEW {{.DB}}_bi.v_journey_map
 (
-  stage String COMMENT 'Stage of the journey model',
+  stage LowCardinality(String) COMMENT 'Stage of the journey model',
   stage_order UInt8 COMMENT 'Position of the stage in the model; sort by it',
   channel LowCardinality(String) COMMENT 'Channel of the touchpoints',
   touchpoints UInt64 COMMENT 'Touchpoints while the profile was in the stage, without robots; they add up over rows',
@@ -23,7 +23,7 @@ WITH
     GROUP BY stage, channel, persona, event, actor
   ),
   visitors AS (
-    SELECT profile_key + sipHash64(stage) AS visitor, any(stage) AS of_stage, arrayDistinct(groupArray(sipHash64(channel, persona, event, actor))) AS kinds
+    SELECT profile_key + sipHash64(stage) AS visitor, arrayDistinct(groupArray(sipHash64(stage, channel, persona, event, actor))) AS of_cells
     FROM {{.DB}}_api.touchpoints_read
     WHERE NOT is_bot AND stage != ''
     GROUP BY visitor
@@ -35,9 +35,9 @@ WITH
     GROUP BY visitor
   ),
   dwells AS (
-    SELECT of_stage, arrayJoin(kinds) AS kind, sum(seconds) / sum(visits) AS mean
+    SELECT arrayJoin(of_cells) AS cell, sum(seconds) / sum(visits) AS mean
     FROM visitors AS p INNER JOIN visits AS v ON v.visitor = p.visitor
-    GROUP BY of_stage, kind
+    GROUP BY cell
   )
 SELECT
   c.stage AS stage, toUInt8(s.stage_order) AS stage_order, c.channel AS channel,
@@ -46,6 +46,6 @@ SELECT
   if(c.scores = 0, NULL, toFloat64(c.total) / c.scores) AS sentiment, c.scores AS sentiment_count, c.troubles AS frictions
 FROM cells AS c
 INNER JOIN {{.DB}}_bi.dim_stage AS s ON s.stage = c.stage
-LEFT JOIN dwells AS d ON d.of_stage = c.stage AND d.kind = sipHash64(c.channel, c.persona, c.event, c.actor)
+LEFT JOIN dwells AS d ON d.cell = sipHash64(c.stage, c.channel, c.persona, c.event, c.actor)
 SETTINGS join_use_nulls = 0
 COMMENT 'The journey map: persona x stage x channel x event, by customer and business, over all time';

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cairnhq/cairn/pkg/app"
+	"github.com/cairnhq/cairn/pkg/model"
 	"github.com/cairnhq/cairn/pkg/warehouse"
 	"github.com/cairnhq/cairn/services/cairn/internal/shop"
 	"github.com/cairnhq/cairn/services/console/mapview"
@@ -54,7 +55,11 @@ func (d *demo) tell(ctx context.Context, b *banner) error {
 		return err
 	}
 	d.progress.say("verifying")
-	if r.verify, err = warehouse.Verify(ctx, conn, d.up.cfg.Namespace, warehouse.VerifyOptions{}); err != nil {
+	m, err := loadModel(d.up.cfg.Model)
+	if err != nil {
+		return err
+	}
+	if r.verify, err = warehouse.Verify(ctx, conn, d.up.cfg.Namespace, warehouse.VerifyOptions{Model: m, Condition: model.WhereSQL}); err != nil {
 		return err
 	}
 	r.Verify = verifyResult{r.verify, r.verify.Differences()}

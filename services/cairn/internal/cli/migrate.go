@@ -20,7 +20,7 @@ func newMigrate(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "migrate", Short: "Create or update the databases, tables and views in ClickHouse", Args: exactly(0, ""),
 		Long: `Migrate creates the namespace's databases, applies the migrations that are not applied yet, and replaces
-all views. Several may run at once: a lock in the database lets one of them work. It changes nothing
+all views. It sets the retention of the tables (settings retention.*). Several may run at once: a lock in the database lets one of them work. It changes nothing
 where a newer cairn has migrated, or where an applied migration was edited.
 
 With --cluster the tables are spread over the hosts of a cluster that the configuration of ClickHouse
@@ -71,7 +71,25 @@ func migrateAll(ctx context.Context, cfg *app.Config, cluster string, m *journey
 			return clickhouseError(cfg, err)
 		}
 	}
-	return migrate(ctx, cfg, m)
+	if err := migrate(ctx, cfg, m); err != nil {
+		return err
+	}
+	return retain(ctx, cfg)
+}
+
+// retain has the server delete old rows, as the settings say.
+func retain(ctx context.Context, cfg *app.Config) error {
+	conn, err := warehouse.Open(ctx, cfg.ClickHouse.DSN)
+	if err != nil {
+		return clickhouseError(cfg, err)
+	}
+	defer func() { _ = conn.Close() }()
+	r := cfg.Retention
+	return warehouse.PutRetention(ctx, conn, cfg.Namespace, map[warehouse.Table]int{
+		warehouse.TableTouchpoints: r.Touchpoints, warehouse.TableLate: r.Late, warehouse.TableRejected: r.Rejected,
+		warehouse.TableSessions: r.Sessions, warehouse.TableJourneys: r.Journeys, warehouse.TableTransitions: r.Transitions,
+		warehouse.TableFrictions: r.Frictions, warehouse.TableQuality: r.DataQuality,
+	})
 }
 
 // showPlan prints what a migration would do.

@@ -7,16 +7,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cairnhq/cairn/pkg/app"
+	"github.com/cairnhq/cairn/pkg/model"
 	"github.com/cairnhq/cairn/pkg/warehouse"
 )
 
 func newVerify(sh *shell) *cobra.Command {
 	var gap time.Duration
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Recompute sessions, journeys and accounting in SQL and compare them with the tables", Args: exactly(0, ""),
+		Use: "verify", Short: "Recompute sessions, journeys, stages, roll-ups and accounting in SQL and compare them with the tables", Args: exactly(0, ""),
 		Long: `Verify recomputes in SQL, from the touchpoints, what the stream produced, and prints
 the differences. Let the stream come to rest first (cairn lag): while rows are on
-their way, tables differ for a moment. Exit code 1 if anything differs.`,
+their way, tables differ for a moment. Stages are folded again by the journey model
+(--model) if that is the one in force. Exit code 1 if anything differs.`,
 		Example: "  cairn verify\n  cairn verify --output json | jq '.checks[] | select(.differences > 0)'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			asJSON, err := wantsJSON(cmd)
@@ -27,12 +29,16 @@ their way, tables differ for a moment. Exit code 1 if anything differs.`,
 			if err != nil {
 				return err
 			}
+			m, err := loadModel(cfg.Model)
+			if err != nil {
+				return err
+			}
 			conn, err := warehouse.Open(cmd.Context(), cfg.ClickHouse.DSN)
 			if err != nil {
 				return clickhouseError(cfg, err)
 			}
 			defer func() { _ = conn.Close() }()
-			report, err := warehouse.Verify(cmd.Context(), conn, cfg.Namespace, warehouse.VerifyOptions{Gap: gap})
+			report, err := warehouse.Verify(cmd.Context(), conn, cfg.Namespace, warehouse.VerifyOptions{Gap: gap, Model: m, Condition: model.WhereSQL})
 			if err != nil {
 				return err
 			}
@@ -47,6 +53,7 @@ their way, tables differ for a moment. Exit code 1 if anything differs.`,
 			return err
 		},
 	}
+	setting(cmd.Flags(), "model", "model")
 	clickhouseFlags(cmd.Flags())
 	cmd.Flags().DurationVar(&gap, "gap", 0, "inactivity gap of sessions (default: the model's in force)")
 	outputFlag(cmd.Flags())

@@ -30,9 +30,10 @@ import (
 type Options struct {
 	Namespace string
 	Secret    []byte
-	Name      string // identifier or profile kind:value as it is stored
-	Stop      bool   // hold back what will happen, too
+	Name      Name // identifier or profile
+	Stop      bool // hold back what will happen, too
 	Tell      func(string)
+	Progress  func(replay.Progress) // while steps and sink are waited for
 }
 
 // Result is what was done.
@@ -58,6 +59,9 @@ type eraser struct {
 func Run(ctx context.Context, cl *kgo.Client, conn driver.Conn, o Options) (*Result, error) {
 	if o.Tell == nil {
 		o.Tell = func(string) {}
+	}
+	if o.Progress == nil {
+		o.Progress = func(replay.Progress) {}
 	}
 	r := &eraser{o: o, cl: cl, conn: conn}
 	if err := r.begin(ctx); err != nil {
@@ -88,7 +92,7 @@ func (r *eraser) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	asked := r.hash(r.o.Name)
+	asked := r.hash(r.o.Name.Stored)
 	for _, e := range list {
 		if e.State != wire.ErasureComplete && slices.Contains(e.Asked, asked) && (e.UntilMillis == wire.Forever || !r.o.Stop) {
 			r.e, r.res.Resumed = e, true
@@ -110,10 +114,11 @@ func (r *eraser) begin(ctx context.Context) error {
 // clear has the steps forget the person, until nothing more of them is found.
 func (r *eraser) clear(ctx context.Context) error {
 	for {
-		p, err := warehouse.Discover(ctx, r.conn, r.o.Namespace, r.o.Name, r.e.UntilMillis)
+		p, err := warehouse.Discover(ctx, r.conn, r.o.Namespace, r.o.Name.Stored, r.e.Pseudonym(), r.e.UntilMillis)
 		if err != nil {
 			return err
 		}
+		p.Know(r.o.Name.Plain)
 		if reflect.DeepEqual(p, r.p) {
 			break
 		}
@@ -196,7 +201,7 @@ func (r *eraser) tellDevices(ctx context.Context, f wire.Forget) error {
 	if err := writer.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		return fmt.Errorf("tell the device step: %w", err)
 	}
-	return replay.WorkedOff(ctx, r.cl, r.o.Namespace)
+	return replay.Settle(ctx, r.cl, r.o.Namespace, r.o.Progress)
 }
 
 // epoch is the rebuild that the steps run in.
@@ -222,7 +227,7 @@ func (r *eraser) tellHomes(ctx context.Context) error {
 	if err := r.cl.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		return fmt.Errorf("tell the profile step: %w", err)
 	}
-	return replay.WorkedOff(ctx, r.cl, r.o.Namespace)
+	return replay.Settle(ctx, r.cl, r.o.Namespace, r.o.Progress)
 }
 
 // mixedRounds bounds how often sessions that go on are looked at again.
@@ -293,7 +298,7 @@ func (r *eraser) recall(ctx context.Context) error {
 		subjects[s.Hash] = s
 	}
 	r.p = warehouse.Person{Until: r.e.UntilMillis, Shared: map[string][][2]int64{}}
-	names := []string{r.o.Name}
+	names := []string{r.o.Name.Stored}
 	if err := warehouse.StoredIdentifiers(ctx, r.conn, r.o.Namespace, func(name string) { names = append(names, name) }); err != nil {
 		return err
 	}
@@ -308,6 +313,7 @@ func (r *eraser) recall(ctx context.Context) error {
 			r.p.Add(name)
 		}
 	}
+	r.p.Know(r.o.Name.Plain)
 	return nil
 }
 

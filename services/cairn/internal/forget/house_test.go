@@ -147,7 +147,7 @@ func (h *house) forget(name string, stop bool) *forget.Result {
 	h.t.Helper()
 	ctx, cancel := context.WithTimeout(h.t.Context(), 25*time.Second)
 	defer cancel()
-	res, err := forget.Run(ctx, h.cl, h.conn, forget.Options{Namespace: h.ns, Secret: []byte(secret), Name: name, Stop: stop, Tell: func(s string) { h.t.Log(time.Now().Format("05.000"), s) }})
+	res, err := forget.Run(ctx, h.cl, h.conn, forget.Options{Namespace: h.ns, Secret: []byte(secret), Name: forget.Name{Stored: name}, Stop: stop, Tell: func(s string) { h.t.Log(time.Now().Format("05.000"), s) }})
 	require.NoError(h.t, err)
 	return res
 }

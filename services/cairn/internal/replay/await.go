@@ -63,6 +63,11 @@ func WorkedOff(ctx context.Context, cl *kgo.Client, namespace string) error {
 	return await(ctx, cl, namespace, nil, func(Progress) {})
 }
 
+// Settle is WorkedOff, telling now and then how far it is.
+func Settle(ctx context.Context, cl *kgo.Client, namespace string, tell func(Progress)) error {
+	return await(ctx, cl, namespace, nil, tell)
+}
+
 func await(ctx context.Context, cl *kgo.Client, namespace string, from map[int32]int64, tell func(Progress)) error {
 	w := &waiter{cl: cl, adm: kadm.NewClient(cl), namespace: namespace, from: from, tell: tell, began: time.Now()}
 	for _, st := range stages() {
