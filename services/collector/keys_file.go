@@ -2,7 +2,6 @@ package collector
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"os"
 	"time"
@@ -44,27 +43,25 @@ func CheckKeys(path string) (sourceCount, keyCount int, err error) {
 
 // keysFile brings the keyring up to date with the file.
 type keysFile struct {
-	path   string // "": none
+	file   watchedFile // path "": none
 	ring   *keyring
 	met    *metrics
 	log    *zap.Logger
-	last   [sha256.Size]byte // of the bytes that were read last
-	reload chan struct{}     // asks for a look now
+	reload chan struct{} // asks for a look now
 }
 
 // openKeys reads the file: at the start a mistake is fatal.
 func openKeys(o *Options, met *metrics) (*keysFile, error) {
-	f := &keysFile{path: o.KeysFile, met: met, log: o.Log, reload: make(chan struct{}, 1)}
+	f := &keysFile{file: watchedFile{path: o.KeysFile}, met: met, log: o.Log, reload: make(chan struct{}, 1)}
 	var list []sources.Source
-	if f.path != "" {
-		text, err := os.ReadFile(f.path)
+	if f.file.path != "" {
+		text, err := f.file.open()
 		if err != nil {
 			return nil, fmt.Errorf("read the write keys: %w", err)
 		}
-		if list, err = sources.Parse(text, f.path); err != nil {
+		if list, err = sources.Parse(text, f.file.path); err != nil {
 			return nil, err
 		}
-		f.last = sha256.Sum256(text)
 		met.keysUsable.Set(1)
 	}
 	var err error
@@ -74,39 +71,16 @@ func openKeys(o *Options, met *metrics) (*keysFile, error) {
 	return f, nil
 }
 
-// watch takes changes of the file over until ctx ends. It looks at the bytes, not
-// at times: mounted files of Kubernetes change by a link.
+// watch takes changes of the file over until ctx ends.
 func (f *keysFile) watch(ctx context.Context, every time.Duration) {
-	if f.path == "" {
-		return
-	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case <-f.reload:
-		}
-		f.look()
-	}
+	f.file.watch(ctx, every, f.reload, f.take)
 }
 
-// look keeps the keys that are in use where the file is gone or wrong.
-func (f *keysFile) look() {
-	text, err := os.ReadFile(f.path)
-	sum := sha256.Sum256(text)
-	if err != nil {
-		sum = sha256.Sum256([]byte(err.Error()))
-	}
-	if sum == f.last {
-		return
-	}
-	f.last = sum
+// take keeps the keys that are in use where the file is gone or wrong.
+func (f *keysFile) take(text []byte, err error) {
 	var list []sources.Source
 	if err == nil {
-		list, err = sources.Parse(text, f.path)
+		list, err = sources.Parse(text, f.file.path)
 	}
 	if err == nil {
 		err = f.ring.use(list)

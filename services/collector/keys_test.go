@@ -66,9 +66,9 @@ func TestKeysRotateWithoutARestart(t *testing.T) {
 	require.Eventually(t, func() bool { return r.metric("cairn_collector_keys_file_usable") == 0 }, bound, time.Millisecond)
 	require.Equal(t, 200, status("new"), "a broken file changes nothing")
 	f.write("  - {source: web, keys: [\"" + collector.HashKey(tillKey) + "\"]}\n")
-	require.Never(t, func() bool { return status("new") != 200 }, 100*time.Millisecond, 10*time.Millisecond, "a key of two sources is broken, too")
+	stays(t, func() bool { return status("new") == 200 }, "a key of two sources is broken, too")
 	require.NoError(t, os.Remove(f.path))
-	require.Never(t, func() bool { return status("new") != 200 }, 100*time.Millisecond, 10*time.Millisecond)
+	stays(t, func() bool { return status("new") == 200 })
 	f.write(entry("newest"))
 	becomes("newest", 200)
 	require.InDelta(t, 1, r.metric("cairn_collector_keys_file_usable"), 0)
@@ -102,7 +102,7 @@ func TestASourceHasItsOwnRate(t *testing.T) {
 		require.Equal(t, 200, r.post("/v1/batch", tillKey, three).status, "others have no limit")
 	}
 	f.write("  - {source: shop, events_per_second: 0.1, do_not_track: drop}\n")
-	require.Never(t, func() bool { return r.post("/v1/track", shopKey, event).status != 429 }, 100*time.Millisecond, 10*time.Millisecond, "what is spent stays spent")
+	stays(t, func() bool { return r.post("/v1/track", shopKey, event).status == 429 }, "what is spent stays spent")
 }
 
 func TestOriginsOfASource(t *testing.T) {

@@ -95,6 +95,15 @@ func startOn(tb testing.TB, brokers []string, change func(*collector.Options)) *
 	return r
 }
 
+// stays asks for a while whether something holds, and waits for each answer: those of
+// require.Never may come when the test is over.
+func stays(t *testing.T, holds func() bool, why ...any) {
+	t.Helper()
+	for begin := time.Now(); time.Since(begin) < 150*time.Millisecond; {
+		require.True(t, holds(), why...)
+	}
+}
+
 // reply is an answer of the collector.
 type reply struct {
 	status int
