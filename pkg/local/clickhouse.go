@@ -23,12 +23,15 @@ type ClickHouseOptions struct {
 	Log      *zap.Logger // may be nil
 }
 
-// ClickHouse is a running engine.
+// ClickHouse is a running engine, behind a relay.
 type ClickHouse struct {
 	proc     *process
 	lock     *Lock
 	port     int
 	httpPort int
+	inner    int      // the engine's own port of the native protocol
+	relays   []*relay // for port and httpPort
+	done     chan struct{}
 }
 
 // keepAlive opens the listeners and then never ends: the engine serves as long as its query runs.
@@ -83,6 +86,13 @@ func (c *ClickHouse) start(ctx context.Context, o ClickHouseOptions, dir, librar
 	if c.httpPort, err = choosePort(ctx, o.HTTPPort, "--clickhouse-http-port"); err != nil {
 		return err
 	}
+	var inner [2]int
+	for i := range inner {
+		if inner[i], err = FreePort(); err != nil {
+			return err
+		}
+	}
+	c.inner = inner[0]
 	data := filepath.Join(dir, "data")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
@@ -96,19 +106,49 @@ func (c *ClickHouse) start(ctx context.Context, o ClickHouseOptions, dir, librar
 		return fmt.Errorf("find our own binary: %w", err)
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), self, "-C", config, "--path", data, "--listen_host", loopback,
-		"--tcp_port", strconv.Itoa(c.port), "--http_port", strconv.Itoa(c.httpPort), "--query", keepAlive)
+		"--tcp_port", strconv.Itoa(inner[0]), "--http_port", strconv.Itoa(inner[1]), "--query", keepAlive)
 	cmd.Dir = dir
 	cmd.Env = append(childEnvironment(), envChild+"=clickhouse", envChildLibrary+"="+library, envChildFolder+"="+data)
-	if c.proc, err = startProcess("the ClickHouse engine", cmd, filepath.Join(dir, "clickhouse.log"), true); err != nil {
+	if err := c.relay(inner); err != nil {
 		return err
 	}
+	if c.proc, err = startProcess("the ClickHouse engine", cmd, filepath.Join(dir, "clickhouse.log"), true); err != nil {
+		c.unrelay()
+		return err
+	}
+	c.done = make(chan struct{})
+	go func() {
+		<-c.proc.done
+		c.unrelay()
+		close(c.done)
+	}()
 	ctx, cancel := context.WithTimeout(ctx, engineStartBound)
 	defer cancel()
 	if err := c.proc.waitReady(ctx, 20*time.Millisecond, c.probe); err != nil {
-		_ = c.proc.stop(engineStopBound) // the first error tells more
+		_ = c.stop() // the first error tells more
 		return err
 	}
 	return nil
+}
+
+// relay listens on the ports that others know.
+func (c *ClickHouse) relay(inner [2]int) error {
+	for i, outer := range [2]int{c.port, c.httpPort} {
+		r, err := startRelay(outer, inner[i], [2]string{"--clickhouse-port", "--clickhouse-http-port"}[i])
+		if err != nil {
+			c.unrelay()
+			return err
+		}
+		c.relays = append(c.relays, r)
+	}
+	return nil
+}
+
+func (c *ClickHouse) unrelay() {
+	for _, r := range c.relays {
+		r.close()
+	}
+	c.relays = nil
 }
 
 // childEnvironment is what a child needs of ours: no secret of the parent's environment reaches it.
@@ -137,7 +177,7 @@ func (c *ClickHouse) probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if got := strings.TrimSpace(string(body)); resp.StatusCode != http.StatusOK || got != strconv.Itoa(c.port) {
+	if got := strings.TrimSpace(string(body)); resp.StatusCode != http.StatusOK || got != strconv.Itoa(c.inner) {
 		return fmt.Errorf("answered %d %q to a first query", resp.StatusCode, got)
 	}
 	return nil
@@ -161,7 +201,7 @@ func (c *ClickHouse) Ports() (native, http int) { return c.port, c.httpPort }
 func (c *ClickHouse) PID() int { return c.proc.cmd.Process.Pid }
 
 // Done is closed when the child has ended, by Stop or by itself.
-func (c *ClickHouse) Done() <-chan struct{} { return c.proc.done }
+func (c *ClickHouse) Done() <-chan struct{} { return c.done }
 
 // Err tells how the child ended. Only valid once Done is closed.
 func (c *ClickHouse) Err() error { return c.proc.exitError() }
@@ -169,5 +209,12 @@ func (c *ClickHouse) Err() error { return c.proc.exitError() }
 // Stop ends the child: SIGTERM, and SIGKILL if it has not gone after a while. What was inserted stays.
 func (c *ClickHouse) Stop() error {
 	defer c.lock.Unlock()
-	return c.proc.stop(engineStopBound)
+	return c.stop()
+}
+
+// stop returns when the ports are free again.
+func (c *ClickHouse) stop() error {
+	err := c.proc.stop(engineStopBound)
+	<-c.done
+	return err
 }
