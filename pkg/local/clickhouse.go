@@ -20,6 +20,7 @@ type ClickHouseOptions struct {
 	Dir      string      // data, configuration and log; made if missing
 	Port     int         // native protocol on 127.0.0.1; 0 picks a free one
 	HTTPPort int         // 0 picks a free one
+	Direct   bool        // the engine listens on the ports itself: it must know its own address to be one of a cluster
 	Log      *zap.Logger // may be nil
 }
 
@@ -86,8 +87,11 @@ func (c *ClickHouse) start(ctx context.Context, o ClickHouseOptions, dir, librar
 	if c.httpPort, err = choosePort(ctx, o.HTTPPort, "--clickhouse-http-port"); err != nil {
 		return err
 	}
-	var inner [2]int
+	inner := [2]int{c.port, c.httpPort}
 	for i := range inner {
+		if o.Direct {
+			break
+		}
 		if inner[i], err = FreePort(); err != nil {
 			return err
 		}
@@ -109,8 +113,10 @@ func (c *ClickHouse) start(ctx context.Context, o ClickHouseOptions, dir, librar
 		"--tcp_port", strconv.Itoa(inner[0]), "--http_port", strconv.Itoa(inner[1]), "--query", keepAlive)
 	cmd.Dir = dir
 	cmd.Env = append(childEnvironment(), envChild+"=clickhouse", envChildLibrary+"="+library, envChildFolder+"="+data)
-	if err := c.relay(inner); err != nil {
-		return err
+	if !o.Direct {
+		if err := c.relay(inner); err != nil {
+			return err
+		}
 	}
 	if c.proc, err = startProcess("the ClickHouse engine", cmd, filepath.Join(dir, "clickhouse.log"), true); err != nil {
 		c.unrelay()

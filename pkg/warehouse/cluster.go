@@ -86,6 +86,14 @@ func onHost(ctx context.Context, dsn, namespace, cluster string, h clusterHost, 
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	// The joins of the views find nothing where no host of the cluster is the one that is asked.
+	var itself uint64
+	if err := conn.QueryRow(ctx, "SELECT countIf(is_local) FROM system.clusters WHERE cluster = ?", cluster).Scan(&itself); err != nil {
+		return fmt.Errorf("read system.clusters: %w", err)
+	}
+	if itself == 0 {
+		return fmt.Errorf("it does not know itself in the cluster (no is_local in its system.clusters): define %s there with the address and the port that it listens on", cluster)
+	}
 	var macros uint64
 	if err := conn.QueryRow(ctx, "SELECT count() FROM system.macros WHERE macro IN ('shard', 'replica')").Scan(&macros); err != nil {
 		return fmt.Errorf("read its macros: %w", err)

@@ -55,7 +55,7 @@ func startPair(t *testing.T) [2]*local.ClickHouse {
 			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 			require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		}
-		c, err := local.StartClickHouse(t.Context(), local.ClickHouseOptions{Dir: dir, Port: ports[2*i], HTTPPort: ports[2*i+1]})
+		c, err := local.StartClickHouse(t.Context(), local.ClickHouseOptions{Dir: dir, Port: ports[2*i], HTTPPort: ports[2*i+1], Direct: true})
 		if err != nil {
 			testbed.Require(t, "the engine does not start: "+err.Error())
 		}
@@ -63,6 +63,22 @@ func startPair(t *testing.T) [2]*local.ClickHouse {
 		servers[i] = c
 	}
 	return servers
+}
+
+// Behind a relay, say, a host does not find its own address in the cluster.
+func TestAHostThatDoesNotKnowItself(t *testing.T) {
+	port, err := local.FreePort()
+	require.NoError(t, err)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "config.d", "cluster.xml")
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+	require.NoError(t, os.WriteFile(path, fmt.Appendf(nil, "<clickhouse><remote_servers><lone><shard><replica><host>127.0.0.1</host><port>%d</port></replica></shard></lone></remote_servers></clickhouse>", port), 0o600))
+	c, err := local.StartClickHouse(t.Context(), local.ClickHouseOptions{Dir: dir, Port: port})
+	if err != nil {
+		testbed.Require(t, "the engine does not start: "+err.Error())
+	}
+	t.Cleanup(func() { require.NoError(t, c.Stop()) })
+	require.ErrorContains(t, MigrateCluster(t.Context(), c.DSN("default"), "spread", "lone"), "it does not know itself in the cluster")
 }
 
 // A namespace on two shards: each holds a part of the rows, either answers for all,
@@ -123,6 +139,7 @@ func TestCluster(t *testing.T) {
 	require.ErrorIs(t, err, ErrCluster)
 	require.ErrorContains(t, err, "cairn migrate --cluster pair")
 	require.ErrorIs(t, DropNext(t.Context(), hosts[0].conn, ns), ErrCluster, "a rebuild says before it begins that it cannot end")
+	require.ErrorIs(t, Erasable(t.Context(), hosts[0].conn, ns), ErrCluster, "and so does an erasure")
 }
 
 // refusesOnShards inserts by way of this host a row that the shards refuse, and one that

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/cairnhq/cairn/pkg/journey"
@@ -86,13 +87,17 @@ func owners(ctx context.Context, conn driver.Conn, namespace, where string) (map
 
 // joined lists the users that aliases join with one, itself included.
 func joined(ctx context.Context, conn driver.Conn, namespace, user string) ([]string, error) {
-	named, err := owners(ctx, conn, namespace, "startsWith(identifier, 'user:')")
+	own, err := owners(ctx, conn, namespace, in("identifier", []string{journey.UserProfile(user)}))
 	if err != nil {
 		return nil, err
 	}
 	name := user
-	if o := named[journey.UserProfile(user)]; len(o.user) > 0 {
+	if o := own[journey.UserProfile(user)]; len(o.user) > 0 {
 		name = o.user[0]
+	}
+	named, err := owners(ctx, conn, namespace, "startsWith(identifier, 'user:') AND has(map.user_id, "+quoted(name)+")")
+	if err != nil {
+		return nil, err
 	}
 	users := []string{user, name}
 	for id, o := range named {
@@ -108,14 +113,15 @@ func joined(ctx context.Context, conn driver.Conn, namespace, user string) ([]st
 // claim finds the identifiers of the users, and tells those that are theirs alone
 // from the shared ones.
 func (p *Person) claim(ctx context.Context, conn driver.Conn, namespace, asked string) error {
-	names, err := column(ctx, conn, strings.ReplaceAll(`SELECT DISTINCT id FROM (
+	// In one go: an identifier may have one of the words in it.
+	names, err := column(ctx, conn, strings.NewReplacer(
+		"USERMAP", in("m.user_id", append(slices.Clone(p.Users), p.pseudonym)), "USERS", in("user_id", p.Users), "DB", namespace,
+	).Replace(`SELECT DISTINCT id FROM (
 		SELECT arrayJoin(arrayPushBack(other_identifiers, identifier)) AS id FROM DB.touchpoints WHERE USERS
 		UNION ALL SELECT arrayJoin(arrayPushBack(other_identifiers, identifier)) FROM DB_next.touchpoints WHERE USERS
 		UNION ALL SELECT arrayJoin(arrayPushBack(other_identifiers, identifier)) FROM DB.late WHERE USERS
 		UNION ALL SELECT identifier FROM DB.identities WHERE arrayExists(m -> USERMAP, map)
-		UNION ALL SELECT identifier FROM DB_next.identities WHERE arrayExists(m -> USERMAP, map))`, "DB", namespace), map[string]string{
-		"USERMAP": in("m.user_id", append(slices.Clone(p.Users), p.pseudonym)), "USERS": in("user_id", p.Users),
-	})
+		UNION ALL SELECT identifier FROM DB_next.identities WHERE arrayExists(m -> USERMAP, map))`))
 	if err != nil {
 		return err
 	}
@@ -172,25 +178,36 @@ func (p *Person) ranges(o owner) [][2]int64 {
 	return out
 }
 
-// column reads the first column of a query whose words are replaced.
-func column(ctx context.Context, conn driver.Conn, query string, words map[string]string) ([]string, error) {
-	for _, word := range []string{"USERMAP", "USERS"} {
-		query = strings.ReplaceAll(query, word, words[word])
-	}
+// column reads the first column of a query.
+func column(ctx context.Context, conn driver.Conn, query string) ([]string, error) {
+	var list []string
+	err := eachText(ctx, conn, query, func(s string) { list = append(list, s) })
+	return list, err
+}
+
+// eachText calls fn with the first column of each row of a query.
+func eachText(ctx context.Context, conn driver.Conn, query string, fn func(string)) error {
 	rows, err := conn.Query(ctx, query)
 	if err != nil {
-		return nil, fmt.Errorf("look for a person: %w", err)
+		return fmt.Errorf("look for a person: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
-	var list []string
 	for rows.Next() {
 		var s string
 		if err := rows.Scan(&s); err != nil {
-			return nil, fmt.Errorf("look for a person: %w", err)
+			return fmt.Errorf("look for a person: %w", err)
 		}
-		list = append(list, s)
+		fn(s)
 	}
-	return list, rows.Err()
+	return rows.Err()
+}
+
+// LongQueries lets queries be as long as they get, and keeps them out of the server's
+// system.query_log: identifiers are written out in them, and a person may have thousands.
+func LongQueries(ctx context.Context) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
+		"max_query_size": 1 << 30, "max_ast_elements": 100_000_000, "max_expanded_ast_elements": 100_000_000, "log_queries": 0,
+	}))
 }
 
 // StoredIdentifiers calls fn with every identifier kind:value that is stored anywhere.
@@ -208,9 +225,5 @@ func StoredIdentifiers(ctx context.Context, conn driver.Conn, namespace string, 
 			}
 		}
 	}
-	list, err := column(ctx, conn, "SELECT DISTINCT id FROM ("+strings.Join(parts, " UNION ALL ")+")", nil)
-	for _, id := range list {
-		fn(id)
-	}
-	return err
+	return eachText(ctx, conn, "SELECT DISTINCT id FROM ("+strings.Join(parts, " UNION ALL ")+")", fn)
 }

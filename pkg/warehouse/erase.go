@@ -73,6 +73,16 @@ func (p *Person) sharedSessions(ctx context.Context, conn driver.Conn, db string
 	return "(" + strings.Join(append(old, in("session_id", gone)), " OR ") + ")", rows.Err()
 }
 
+// Erasable is an error for a namespace of a cluster, from whose Distributed tables
+// nothing can be deleted.
+func Erasable(ctx context.Context, conn driver.Conn, namespace string) error {
+	cluster, err := clusterOf(ctx, conn, namespace)
+	if err == nil && cluster != "" {
+		err = fmt.Errorf("%w %s: to forget persons is not supported there", ErrCluster, cluster)
+	}
+	return err
+}
+
 // CountPerson counts the rows that are stored of a person, by table; those of an
 // unfinished rebuild included.
 func CountPerson(ctx context.Context, conn driver.Conn, namespace string, p *Person) (map[string]uint64, error) {
@@ -144,8 +154,12 @@ func ErasePerson(ctx context.Context, conn driver.Conn, namespace string, p *Per
 			if e.table == string(TableRejected) && db != namespace {
 				continue
 			}
-			if err := conn.Exec(ctx, "ALTER TABLE "+db+"."+e.table+" APPLY DELETED MASK SETTINGS mutations_sync = 2"); err != nil {
-				return fmt.Errorf("remove deleted rows of %s.%s from disk: %w", db, e.table, err)
+			// The server keeps the text of the last 100 changes, by default, and names are
+			// written out in deletes: of the last one only, which is the second of these.
+			for _, change := range []string{"MODIFY SETTING finished_mutations_to_keep = 1", "APPLY DELETED MASK SETTINGS mutations_sync = 2"} {
+				if err := conn.Exec(ctx, "ALTER TABLE "+db+"."+e.table+" "+change); err != nil {
+					return fmt.Errorf("remove deleted rows of %s.%s from disk: %w", db, e.table, err)
+				}
 			}
 		}
 	}
@@ -184,18 +198,25 @@ func (p *Person) eraseFrom(ctx context.Context, conn driver.Conn, namespace, db 
 		p.mentions()+" SETTINGS mutations_sync = 2")
 }
 
+// databases are all of a namespace. Others' names may begin like them.
+func databases(namespace string) []string {
+	return []string{namespace, NextNamespace(namespace), namespace + "_bi", namespace + "_api", shardNamespace(namespace)}
+}
+
 // refresh makes roll-ups and dictionaries anew.
 func refresh(ctx context.Context, conn driver.Conn, namespace string) error {
-	ours := "database = " + quoted(namespace) + " OR startsWith(database, " + quoted(namespace+"_") + ")"
+	ours := in("database", databases(namespace))
 	for _, kind := range []struct{ list, do string }{
 		{"SELECT concat(database, '.', view) FROM system.view_refreshes WHERE " + ours, "SYSTEM REFRESH VIEW %s;SYSTEM WAIT VIEW %s"},
 		{"SELECT concat(database, '.', name) FROM system.dictionaries WHERE " + ours, "SYSTEM RELOAD DICTIONARY %s"},
 	} {
-		names, err := column(ctx, conn, kind.list, nil)
+		names, err := column(ctx, conn, kind.list)
 		if err != nil {
 			return err
 		}
 		for _, name := range names {
+			db, name, _ := strings.Cut(name, ".")
+			name = db + "." + identifier(name)
 			for query := range strings.SplitSeq(strings.ReplaceAll(kind.do, "%s", name), ";") {
 				if err := conn.Exec(ctx, query); err != nil {
 					return fmt.Errorf("refresh %s: %w", name, err)
@@ -216,26 +237,28 @@ func (p *Person) sweep(ctx context.Context, conn driver.Conn, namespace string) 
 			return err
 		}
 	}
-	rows, err := conn.Query(ctx, `SELECT concat(c.database, '.', c.table), groupArray(c.name), groupArray(c.type)
+	rows, err := conn.Query(ctx, `SELECT c.database, c.table, groupArray(c.name), groupArray(c.type)
 		FROM system.columns AS c INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table
-		WHERE (c.database = ? OR startsWith(c.database, ?)) AND (t.engine LIKE '%MergeTree' OR t.engine = 'Dictionary')
-		  AND c.type IN ('String', 'LowCardinality(String)', 'Nullable(String)', 'Array(String)') GROUP BY c.database, c.table`, namespace, namespace+"_")
+		WHERE `+in("c.database", databases(namespace))+` AND (t.engine LIKE '%MergeTree' OR t.engine = 'Dictionary')
+		  AND c.type IN ('String', 'LowCardinality(String)', 'Nullable(String)', 'LowCardinality(Nullable(String))', 'Array(String)', 'Array(LowCardinality(String))')
+		GROUP BY c.database, c.table`)
 	if err != nil {
 		return fmt.Errorf("list the columns: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
-		var table string
+		var db, table string
 		var names, types []string
-		if err := rows.Scan(&table, &names, &types); err != nil {
+		if err := rows.Scan(&db, &table, &names, &types); err != nil {
 			return err
 		}
+		table = db + "." + identifier(table)
 		var named []string
 		for i, name := range names {
 			if strings.HasPrefix(types[i], "Array") {
-				named = append(named, "hasAny(`"+name+"`, "+array(p.Whole)+")")
+				named = append(named, "hasAny("+identifier(name)+", "+array(p.Whole)+")")
 			} else {
-				named = append(named, in("`"+name+"`", p.Whole))
+				named = append(named, in(identifier(name), p.Whole))
 			}
 		}
 		n, err := count(ctx, conn, "SELECT count() FROM "+table+" WHERE "+strings.Join(named, " OR "))
@@ -294,12 +317,12 @@ func CountForgotten(ctx context.Context, conn driver.Conn, namespace string, p *
 // maps name them alone: the keys of compacted topics that have to go.
 func KeysOf(ctx context.Context, conn driver.Conn, namespace string, p *Person) (sessions, journeys []string, err error) {
 	for _, db := range []string{namespace, NextNamespace(namespace)} {
-		list, err := column(ctx, conn, "SELECT DISTINCT session_id FROM "+db+".sessions WHERE "+p.names("identifier")+" AND "+p.before("started_at"), nil)
+		list, err := column(ctx, conn, "SELECT DISTINCT session_id FROM "+db+".sessions WHERE "+p.names("identifier")+" AND "+p.before("started_at"))
 		if err != nil {
 			return nil, nil, err
 		}
 		sessions = append(sessions, list...)
-		if list, err = column(ctx, conn, "SELECT DISTINCT journey_id FROM "+db+".journeys WHERE "+p.names("profile")+" AND "+p.before("started_at"), nil); err != nil {
+		if list, err = column(ctx, conn, "SELECT DISTINCT journey_id FROM "+db+".journeys WHERE "+p.names("profile")+" AND "+p.before("started_at")); err != nil {
 			return nil, nil, err
 		}
 		journeys = append(journeys, list...)

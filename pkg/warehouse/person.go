@@ -1,8 +1,12 @@
 package warehouse
 
 import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -43,6 +47,11 @@ func (p *Person) shared() []string {
 // quoted is a string as a literal of SQL.
 func quoted(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+}
+
+// identifier is a name as a quoted identifier of SQL.
+func identifier(name string) string {
+	return "`" + strings.NewReplacer(`\`, `\\`, "`", "\\`").Replace(name) + "`"
 }
 
 // in is the condition that an expression is one of a list.
@@ -107,30 +116,48 @@ func (p *Person) maps() string {
 	return "((" + p.names("identifier") + " AND (empty(map) OR " + theirs + ")) OR (" + in("identifier", p.shared()) + " AND " + theirs + "))"
 }
 
-// rejected is the condition that a rejected record is theirs: by its key, or by what
-// stands where identifiers stand.
+// Where identifiers stand in a raw record. Any other "id", as a product's, is nobody's.
+const (
+	idMembers   = `"(anonymousId|anonymous_id|userId|user_id|previousId|distinct_id)"\s*:\s*`
+	idOfOthers  = `"externalIds"\s*:\s*\[[^\]]*"id"\s*:\s*`
+	endOfNumber = `\s*[,}]`
+)
+
+var jsonNumber = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+
+// rejected is the condition that a rejected record is theirs: a raw one by its key, or
+// by what stands where identifiers stand; one that a sink could not store by its key,
+// or by an identifier in it as Protobuf and JSON write it.
 func (p *Person) rejected() string {
-	if len(p.Bare) == 0 {
-		return "0"
-	}
-	keys := `"(anonymousId|anonymous_id|userId|user_id|previousId|distinct_id|id)"\\s*:\\s*`
 	var found []string
 	for _, v := range p.Bare {
-		pattern := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(regexpQuote(`"` + v + `"`))
-		found = append(found, "match(value, '"+keys+pattern+"')")
+		value := regexp.QuoteMeta(jsonText(v))
+		if jsonNumber.MatchString(v) {
+			value = "(" + value + "|" + regexp.QuoteMeta(v) + endOfNumber + ")"
+		}
+		found = append(found, "match(value, "+quoted("("+idMembers+"|"+idOfOthers+")"+value)+")")
+	}
+	var written []string
+	for _, name := range p.Whole {
+		written = append(written, string(binary.AppendUvarint(nil, uint64(len(name))))+name, jsonText(name))
+	}
+	if len(written) > 0 {
+		found = append(found, in("record_key", p.Whole),
+			"(position(origin, '.touchpoints.raw/') = 0 AND arrayExists(i -> position(value, i) > 0, "+array(written)+"))")
+	}
+	if len(found) == 0 {
+		return "0"
 	}
 	return "((" + in("record_key", p.Bare) + " OR " + strings.Join(found, " OR ") + ") AND " + p.before("received_at") + ")"
 }
 
-func regexpQuote(s string) string {
-	var b strings.Builder
-	for _, c := range s {
-		if strings.ContainsRune(`\.+*?()|[]{}^$`, c) {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(c)
-	}
-	return b.String()
+// jsonText is a string as JSON writes it.
+func jsonText(s string) string {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(s) // a string and a buffer do not fail
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // mentions is the condition that a touchpoint of nobody known names an identifier of

@@ -39,7 +39,7 @@ func Roles(namespace string) []Role {
 		admin.Grants = append(admin.Grants,
 			"SHOW, SELECT, INSERT, ALTER, CREATE, DROP, TRUNCATE, OPTIMIZE, BACKUP, dictGet, SYSTEM VIEWS ON "+db+".*")
 	}
-	admin.Grants = append(admin.Grants, "SHOW ROLES ON *.*", "CREATE TEMPORARY TABLE ON *.*", "SET DEFINER ON *", "CLUSTER ON *.*", "SYSTEM RELOAD DICTIONARY ON *.*",
+	admin.Grants = append(admin.Grants, "SHOW ROLES ON *.*", "CREATE TEMPORARY TABLE ON *.*", "CLUSTER ON *.*", "SYSTEM RELOAD DICTIONARY ON *.*",
 		"TABLE ENGINE ON *", "SELECT ON system.*", "SELECT ON information_schema.*")
 	return []Role{
 		{Name: namespace + "_reader", Grants: []string{

@@ -69,7 +69,13 @@ func TestRoles(t *testing.T) {
 	boss := &house{t, as(t, c, "boss"), rolesOf}
 	require.NoError(t, Migrate(t.Context(), boss.conn, rolesOf))
 	require.NoError(t, Migrate(t.Context(), boss.conn, rolesOf), "again")
-	require.True(t, AccessDenied(boss.conn.Exec(t.Context(), "CREATE DATABASE another")), "an admin of the namespace, not of the server")
+	for _, query := range []string{
+		"CREATE DATABASE another",
+		"CREATE VIEW own_bi.all (name String) DEFINER = default SQL SECURITY DEFINER AS SELECT name FROM system.users",
+		"CREATE VIEW own_bi.all (name String) SQL SECURITY NONE AS SELECT name FROM system.users",
+	} {
+		require.True(t, AccessDenied(boss.conn.Exec(t.Context(), query)), "an admin of the namespace, not of the server: %s", query)
+	}
 
 	etl := &house{t, as(t, c, "etl"), rolesOf}
 	boss.makeGood()

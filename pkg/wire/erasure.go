@@ -72,9 +72,21 @@ func (e *Erasure) Pseudonym() string { return "erased-" + e.ID }
 // HashIdentifier is the keyed hash by which erasures know an identifier kind:value as
 // it is stored, so emails and phones as their own hashes.
 func HashIdentifier(secret []byte, identifier string) string {
+	return keyed(secret, "erasure", []byte(identifier))
+}
+
+// SecretCheck is by what programs find out whether they have the same secret: a keyed
+// hash of nothing.
+func SecretCheck(secret []byte) string { return keyed(secret, "check", nil) }
+
+// ForgetMAC is the value of HeaderMAC of a forget record: who does not have the
+// namespace's secret cannot have anybody forgotten.
+func ForgetMAC(secret, value []byte) string { return keyed(secret, "forget", value) }
+
+func keyed(secret []byte, purpose string, text []byte) string {
 	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte("erasure\x00"))
-	mac.Write([]byte(identifier))
+	mac.Write([]byte(purpose + "\x00"))
+	mac.Write(text)
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
@@ -158,10 +170,14 @@ func NewErasures(secret []byte) *Erasures {
 	return &Erasures{secret: secret, byID: map[string]*Erasure{}, byHash: map[string][]entry{}}
 }
 
-// Add adds an erasure, or what more is known of one that is there. It keeps no memory
-// of e's.
+// Add adds an erasure, or what more is known of one that is there. Subjects are added to
+// an erasure, never taken off: what has fewer is of an earlier time, as a rebuild reads
+// it, and changes nothing. It keeps no memory of e's.
 func (l *Erasures) Add(e *Erasure) {
 	if have := l.byID[e.ID]; have != nil {
+		if len(e.Subjects) < len(have.Subjects) {
+			return
+		}
 		for _, s := range have.Subjects {
 			list := l.byHash[s.Hash][:0:0]
 			for _, it := range l.byHash[s.Hash] {
@@ -222,6 +238,17 @@ func (l *Erasures) User(userID string, at int64) *Erasure {
 		}
 	}
 	return nil
+}
+
+// OfUser reports whether an erasure, whatever others say, is that of a bare user id at
+// a time.
+func (l *Erasures) OfUser(by *Erasure, userID string, at int64) bool {
+	for _, it := range l.byHash[HashIdentifier(l.secret, journey.UserProfile(userID))] {
+		if it.of.ID == by.ID && at <= it.of.UntilMillis && !it.subject.Shared {
+			return true
+		}
+	}
+	return false
 }
 
 // Shared is the erasure by which an identifier is known as shared, nil if there is none.

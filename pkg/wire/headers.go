@@ -27,6 +27,8 @@ const (
 	HeaderReplay = "cairn-replay"
 	// HeaderEpoch is the rebuild epoch a copy was made in, decimal.
 	HeaderEpoch = "cairn-epoch"
+	// HeaderMAC of a forget record on touchpoints.raw is its ForgetMAC.
+	HeaderMAC = "cairn-mac"
 	// HeaderSchema names the record's schema and version, "touchpoint/1".
 	HeaderSchema = "cairn-schema"
 	// HeaderContentType is the media type of the value.

@@ -242,12 +242,13 @@ func readExternalIDs(d *document, list value, out *Raw) {
 				id = v
 			}
 		}
-		out.identify(kindOf(d.textOf(typ)), d.textOf(id))
+		out.identify(KindOf(d.textOf(typ)), d.textOf(id))
 	}
 }
 
-// kindOf is the kind of an external id's type.
-func kindOf(typ string) string {
+// KindOf is the kind of identifier that an external id's type, or what people call it,
+// stands for.
+func KindOf(typ string) string {
 	typ = journey.SnakeCase(typ)
 	switch typ {
 	case "":

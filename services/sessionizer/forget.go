@@ -1,6 +1,8 @@
 package sessionizer
 
 import (
+	"context"
+	"crypto/hmac"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,6 +23,32 @@ const (
 	tableErasure = 'e'
 	bookedSuffix = "\x00booked"
 )
+
+// SecretError says that the namespace's sessionizers have another identity.secret: the
+// same email would be another identifier, and who was forgotten would come back.
+type SecretError struct{ Namespace string }
+
+func (e *SecretError) Error() string {
+	return fmt.Sprintf("identity.secret is not the one that the sessionizers of the namespace %s began with: emails and phone numbers would be hashed to other identifiers, "+
+		"and the events of persons who were forgotten would not be held back; give it the same secret", e.Namespace)
+}
+
+// holdSecret reads whose events are held back, and compares the secret with that of
+// the namespace; the first sessionizer's is the namespace's.
+func (o *Options) holdSecret(ctx context.Context, cl *kgo.Client) (err error) {
+	var have string
+	if o.erasures, have, err = stream.ReadErasures(ctx, cl, o.Namespace); err != nil {
+		return err
+	}
+	switch check := wire.SecretCheck(o.Secret); {
+	case have == check || have == "" && len(o.Secret) == 0:
+		return nil
+	case have == "":
+		return stream.WriteSecretCheck(ctx, cl, o.Namespace, check)
+	default:
+		return &SecretError{o.Namespace}
+	}
+}
 
 // loadErasures lists whose events are held back: those the control topic told of at
 // the start, and those that came since.
@@ -115,11 +143,14 @@ func (t *deviceTask) rejectedOf(r *kgo.Record, arrival int64) *wire.Erasure {
 // forget takes in a record that tells to erase.
 func (t *deviceTask) forget(r *kgo.Record, h *headers, out stream.Output) error {
 	f, err := wire.DecodeForget(r.Value)
-	if err != nil {
+	if err != nil || !hmac.Equal([]byte(h.mac), []byte(wire.ForgetMAC(t.o.Secret, r.Value))) {
 		in := wire.RawRecord{Partition: r.Partition, Offset: r.Offset, Arrival: r.Timestamp.UnixMilli(), Source: h.source}
 		t.raw = wire.Raw{}
-		return t.reject(r, &in, &wire.RawError{
-			Reason: wire.ReasonBadType, Err: errors.New("the header cairn-type says forget, but the value is none of cairn's"),
+		bare := *r
+		bare.Value = nil // whoever wrote it, it may name persons who are to be forgotten
+		return t.reject(&bare, &in, &wire.RawError{
+			Reason: wire.ReasonBadType,
+			Err:    errors.New("the header cairn-type says forget, but the value is none that `cairn forget` has written under this identity.secret"),
 		}, out)
 	}
 	e := f.Erasure
@@ -182,11 +213,10 @@ func (t *deviceTask) forgetName(name string, e *wire.Erasure, out stream.Output)
 	}
 	defer t.devices.drop(name)
 	gone := func(user string, at int64) bool {
-		by := t.erasures.User(user, at)
 		if at == -1<<63 { // of any time
-			by = t.erasures.User(user, e.RequestedMillis)
+			at = e.RequestedMillis
 		}
-		return by != nil && by.ID == e.ID
+		return t.erasures.OfUser(e, user, at)
 	}
 	shared := t.erasures.Shared(name, e)
 	pseudonym := ""

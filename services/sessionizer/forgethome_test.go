@@ -149,6 +149,60 @@ func TestALongSharedHomeIsForgottenInRanges(t *testing.T) {
 	require.Equal(t, sent+1, r.device.sent[touchpoints])
 }
 
+// TestForgedForgetsAreRejected: who may write to touchpoints.raw, but does not have the
+// secret, erases nothing and stops nothing. What they wrote is not kept.
+func TestForgedForgetsAreRejected(t *testing.T) {
+	r := newCostRig(t, shop(t))
+	for i := range 3 {
+		r.tablet(longAfter(i), "ida")
+		r.commit()
+	}
+	before := naming(t, r.device.state, "tablet")
+	require.NotEmpty(t, before)
+	var refused []*kgo.Record
+	onward := r.device.onward
+	r.device.onward = func(rec *kgo.Record) {
+		onward(rec)
+		if rec.Topic == "cost."+stream.TopicRejected {
+			refused = append(refused, rec)
+		}
+	}
+	f := wire.EncodeForget(&wire.Forget{
+		Erasure: wire.Erasure{ID: "0001", UntilMillis: math.MaxInt64}, Names: []string{"anonymous:tablet"},
+		Sessions: []wire.ForgetSession{{Identifier: "anonymous:tablet", ID: "x", Keep: [][]byte{{0xff}}}},
+		Counted:  []wire.Forgotten{{Minute: -1, Touchpoints: 1 << 63}},
+	})
+	for _, mac := range []string{"", "00", wire.ForgetMAC([]byte("another"), f), wire.ForgetMAC([]byte("cost"), f[1:])} {
+		r.sendForget(f, mac)
+	}
+	r.commit()
+	require.Subset(t, naming(t, r.device.state, "tablet"), before)
+	require.Len(t, refused, 4)
+	for _, rec := range refused {
+		require.Empty(t, rec.Value)
+	}
+}
+
+// TestASecondErasureDoesNotLeaveToTheFirst: two erasures of the same person, the first
+// of which was never told to this partition as a record. The second leaves nothing.
+func TestASecondErasureDoesNotLeaveToTheFirst(t *testing.T) {
+	r := newCostRig(t, shop(t))
+	r.tablet(0, "ida")
+	r.commit()
+	e := wire.Erasure{
+		ID: "0001", State: wire.ErasureHeld, RequestedMillis: r.now + 1, UntilMillis: math.MaxInt64,
+		Subjects: []wire.Subject{{Hash: wire.HashIdentifier([]byte("cost"), "user:ida")}, {Hash: wire.HashIdentifier([]byte("cost"), "anonymous:tablet")}},
+	}
+	task, ok := r.device.task.(*deviceTask)
+	require.True(t, ok)
+	task.erasures.Add(&e)
+	e.ID = "0002"
+	r.deviceForget(&wire.Forget{Erasure: e, Names: []string{"anonymous:tablet", "user:ida"}})
+	r.commit()
+	require.Empty(t, naming(t, r.device.state, "ida"))
+	require.Empty(t, naming(t, r.device.state, "tablet"))
+}
+
 // longAfter is when the i-th event of a long profile happens, ms after the start.
 func longAfter(i int) int64 { return int64(i) * 7 * time.Minute.Milliseconds() }
 
@@ -203,9 +257,14 @@ func homeForget(home string, until int64) *kgo.Record {
 
 // deviceForget has the device step forget.
 func (r *costRig) deviceForget(f *wire.Forget) {
+	value := wire.EncodeForget(f)
+	r.sendForget(value, wire.ForgetMAC([]byte("cost"), value))
+}
+
+func (r *costRig) sendForget(value []byte, mac string) {
 	rec := &kgo.Record{
-		Topic: "cost." + stream.TopicRaw, Value: wire.EncodeForget(f), Timestamp: time.UnixMilli(r.now),
-		Headers: []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeForget)}},
+		Topic: "cost." + stream.TopicRaw, Value: value, Timestamp: time.UnixMilli(r.now),
+		Headers: []kgo.RecordHeader{{Key: wire.HeaderType, Value: []byte(wire.TypeForget)}, {Key: wire.HeaderMAC, Value: []byte(mac)}},
 	}
 	r.device.spend(func() error { return r.device.task.Process(rec, &r.device) })
 }

@@ -97,6 +97,7 @@ type headers struct {
 	typ             string
 	source          string
 	reason, err     string // the writer's own complaint
+	mac             string // of a forget record
 	backfill        bool
 	replay          bool // comes again, see wire.HeaderReplay
 	epoch           uint32
@@ -114,6 +115,8 @@ func readHeaders(r *kgo.Record) headers {
 			h.typ = string(kv.Value)
 		case wire.HeaderSource:
 			h.source = string(kv.Value)
+		case wire.HeaderMAC:
+			h.mac = string(kv.Value)
 		case wire.HeaderBackfill:
 			h.backfill = true
 		case wire.HeaderReason:

@@ -137,7 +137,7 @@ func (s *Sessionizer) prepare(ctx context.Context) (Options, int, error) {
 	}
 	if err == nil {
 		// After the epoch: what is asked for later comes as a record of the input.
-		o.erasures, err = stream.ReadErasures(ctx, cl, s.o.Namespace)
+		err = o.holdSecret(ctx, cl)
 	}
 	return o, len(details[topic].Partitions), err
 }
@@ -174,7 +174,8 @@ func hopeless(err error) bool {
 	var mismatch *stream.MismatchError
 	var model *ModelError
 	var epoch *EpochError
-	return errors.As(err, &mismatch) || errors.As(err, &model) || errors.As(err, &epoch)
+	var secret *SecretError
+	return errors.As(err, &mismatch) || errors.As(err, &model) || errors.As(err, &epoch) || errors.As(err, &secret)
 }
 
 func (s *Sessionizer) runStep(ctx context.Context, name string) error {

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/cairnhq/cairn/pkg/stream"
 	"github.com/cairnhq/cairn/pkg/warehouse"
 	"github.com/cairnhq/cairn/services/cairn/internal/forget"
@@ -35,7 +37,7 @@ func (sh *shell) previewForget(ctx context.Context, r *forgetRun) error {
 
 // forgetAll forgets one after the other.
 func (sh *shell) forgetAll(ctx context.Context, r *forgetRun) error {
-	cl, err := stream.NewClient(r.cfg.Kafka.Cluster, "forget", nil, nil)
+	cl, err := stream.NewClient(r.cfg.Kafka.Cluster, "forget", nil, nil, kgo.ProducerBatchMaxBytes(stream.MaxRecordBytes))
 	if err != nil {
 		return err
 	}
@@ -118,6 +120,11 @@ func (sh *shell) printForgotten(f *forgotten) error {
 	}
 	if _, err := fmt.Fprintf(sh.Out, "%s is forgotten since %s: erasure %s, %d identifiers\n\n", f.Name, f.Erasure.CompletedAt, f.Erasure.ID, f.Erasure.Identifiers); err != nil {
 		return err
+	}
+	if len(f.Erasure.Rows) == 0 && !f.Erasure.Resumed {
+		if _, err := fmt.Fprint(sh.Out, "nothing was stored under that name: is it spelled as it was sent?\n\n"); err != nil {
+			return err
+		}
 	}
 	add(f.Erasure.Rows)
 	if err := rows.write(sh.Out); err != nil {

@@ -17,6 +17,7 @@ import (
 // Export writes all that is stored of a person as one JSON document: who they are,
 // and an array for each table, one row a line.
 func Export(ctx context.Context, conn driver.Conn, namespace string, name Name, w io.Writer) error {
+	ctx = warehouse.LongQueries(ctx)
 	p, err := warehouse.Discover(ctx, conn, namespace, name.Stored, "", math.MaxInt64)
 	if err != nil {
 		return err

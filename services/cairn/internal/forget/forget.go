@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
 	"reflect"
 	"slices"
 	"time"
@@ -63,7 +64,11 @@ func Run(ctx context.Context, cl *kgo.Client, conn driver.Conn, o Options) (*Res
 	if o.Progress == nil {
 		o.Progress = func(replay.Progress) {}
 	}
+	ctx = warehouse.LongQueries(ctx)
 	r := &eraser{o: o, cl: cl, conn: conn}
+	if err := warehouse.Erasable(ctx, conn, o.Namespace); err != nil {
+		return nil, err
+	}
 	if err := r.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -88,9 +93,14 @@ func (r *eraser) hash(name string) string { return wire.HashIdentifier(r.o.Secre
 
 // begin finds the erasure that was begun for the same name, or makes a new one.
 func (r *eraser) begin(ctx context.Context) error {
-	list, err := stream.ReadErasures(ctx, r.cl, r.o.Namespace)
-	if err != nil {
+	list, check, err := stream.ReadErasures(ctx, r.cl, r.o.Namespace)
+	switch {
+	case err != nil:
 		return err
+	case check == "":
+		return fmt.Errorf("no sessionizer has run in the namespace %s yet that tells its identity.secret by a hash: start one, of this version of cairn, then run the command again", r.o.Namespace)
+	case check != wire.SecretCheck(r.o.Secret):
+		return fmt.Errorf("identity.secret is not the one that the sessionizers of the namespace %s have, so the person's events would not be held back: give the command the same one", r.o.Namespace)
 	}
 	asked := r.hash(r.o.Name.Stored)
 	for _, e := range list {
@@ -193,8 +203,10 @@ func (r *eraser) tellDevices(ctx context.Context, f wire.Forget) error {
 		if p != 0 {
 			one.Counted = nil // booked once
 		}
-		records = append(records, &kgo.Record{Topic: topic, Partition: p, Value: wire.EncodeForget(&one), Headers: []kgo.RecordHeader{
+		value := wire.EncodeForget(&one)
+		records = append(records, &kgo.Record{Topic: topic, Partition: p, Value: value, Headers: []kgo.RecordHeader{
 			{Key: wire.HeaderType, Value: []byte(wire.TypeForget)},
+			{Key: wire.HeaderMAC, Value: []byte(wire.ForgetMAC(r.o.Secret, value))},
 			{Key: wire.HeaderEpoch, Value: fmt.Append(nil, epoch)},
 		}})
 	}
@@ -247,11 +259,39 @@ func (r *eraser) mixed(ctx context.Context) error {
 		}
 		before = list
 		r.o.Tell(fmt.Sprintf("waiting for %d sessions of shared identifiers to be made anew", len(list)))
-		if err := r.tellDevices(ctx, wire.Forget{Sessions: list}); err != nil {
-			return err
+		for part := range portions(list) {
+			if err := r.tellDevices(ctx, wire.Forget{Sessions: part}); err != nil {
+				return err
+			}
 		}
 	}
 	return errors.New("sessions of shared identifiers change faster than they are made anew: run the command again")
+}
+
+// portionBytes is how much of sessions goes into one record.
+const portionBytes = stream.MaxRecordBytes / 4
+
+// portions cuts a list of sessions such that each part fits into a record.
+func portions(list []wire.ForgetSession) iter.Seq[[]wire.ForgetSession] {
+	return func(yield func([]wire.ForgetSession) bool) {
+		from, size := 0, 0
+		for i := range list {
+			n := 256
+			for _, raw := range list[i].Keep {
+				n += len(raw)*4/3 + 8 // base64
+			}
+			if i > from && size+n > portionBytes {
+				if !yield(list[from:i]) {
+					return
+				}
+				from, size = i, 0
+			}
+			size += n
+		}
+		if from < len(list) {
+			yield(list[from:])
+		}
+	}
 }
 
 // cleared notes what is to be deleted, and what the keys of compacted topics are.
@@ -299,7 +339,11 @@ func (r *eraser) recall(ctx context.Context) error {
 	}
 	r.p = warehouse.Person{Until: r.e.UntilMillis, Shared: map[string][][2]int64{}}
 	names := []string{r.o.Name.Stored}
-	if err := warehouse.StoredIdentifiers(ctx, r.conn, r.o.Namespace, func(name string) { names = append(names, name) }); err != nil {
+	if err := warehouse.StoredIdentifiers(ctx, r.conn, r.o.Namespace, func(name string) {
+		if _, found := subjects[r.hash(name)]; found {
+			names = append(names, name)
+		}
+	}); err != nil {
 		return err
 	}
 	slices.Sort(names)

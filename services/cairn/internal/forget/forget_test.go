@@ -11,8 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/cairnhq/cairn/pkg/stream"
+	"github.com/cairnhq/cairn/pkg/wire"
 	"github.com/cairnhq/cairn/services/cairn/internal/forget"
 	"github.com/cairnhq/cairn/services/cairn/internal/replay"
+	"github.com/cairnhq/cairn/services/sessionizer"
 )
 
 // family is a person with a phone and a computer, a former user id, a loyalty card at
@@ -161,6 +163,27 @@ func TestStopHoldsNewEventsBack(t *testing.T) {
 			h.verify()
 		})
 	}
+}
+
+// With another secret than the sessionizers' nothing would be held back, and nobody
+// would notice.
+func TestAnotherSecretIsRefused(t *testing.T) {
+	h := newHouse(t)
+	h.send(h.event("idaX-phone", 0, map[string]any{"anonymousId": "idaX-phone", "event": "x", "messageId": "m1"}))
+	h.settle()
+	_, err := forget.Run(t.Context(), h.cl, h.conn, forget.Options{Namespace: h.ns, Secret: []byte("another"), Name: forget.Name{Stored: "anonymous:idaX-phone"}})
+	require.ErrorContains(t, err, "identity.secret is not the one that the sessionizers of the namespace "+h.ns+" have")
+	list, check, err := stream.ReadErasures(t.Context(), h.cl, h.ns)
+	require.NoError(t, err)
+	require.Empty(t, list)
+	require.Equal(t, wire.SecretCheck([]byte(secret)), check)
+	require.Equal(t, []string{"m1"}, h.strings("SELECT message_id FROM "+h.ns+".touchpoints"))
+	// A sessionizer with another one does not start, either, and the first goes on.
+	s, err := sessionizer.New(t.Context(), sessionizer.Options{Namespace: h.ns, Cluster: h.cluster, Model: h.model, InstanceID: "other", Secret: []byte("another"), MaxRestarts: 5})
+	require.NoError(t, err)
+	var refused *sessionizer.SecretError
+	require.ErrorAs(t, s.Run(t.Context()), &refused)
+	require.NotEmpty(t, h.forget("anonymous:idaX-phone", false).Rows)
 }
 
 // A command that is stopped at any moment goes on when it is run again.

@@ -25,6 +25,7 @@ func Look(ctx context.Context, conn driver.Conn, o Options) (*Preview, error) {
 	if o.Stop {
 		until = wire.Forever
 	}
+	ctx = warehouse.LongQueries(ctx)
 	p, err := warehouse.Discover(ctx, conn, o.Namespace, o.Name.Stored, "", until)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cairnhq/cairn/pkg/enrich"
 	"github.com/cairnhq/cairn/pkg/journey"
+	"github.com/cairnhq/cairn/pkg/wire"
 )
 
 // Name is an identifier of a person.
@@ -23,6 +24,7 @@ func ParseName(secret []byte, text string) (Name, error) {
 	if !ok || kind == "" {
 		return Name{}, fmt.Errorf("an identifier is written kind:value, as in %s:42 or %s:ida@example.com", journey.KindUser, journey.KindEmail)
 	}
+	kind = wire.KindOf(kind) // as it is stored, however it is written
 	clean, ok := journey.CleanIdentifier(kind, value)
 	if !ok {
 		return Name{}, fmt.Errorf("the value of an identifier of kind %s is empty, or one that stands for nobody", kind)

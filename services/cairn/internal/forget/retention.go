@@ -31,21 +31,36 @@ func retentions(ctx context.Context, cl *kgo.Client, namespace string, since int
 	if err != nil {
 		return nil, fmt.Errorf("read the topics' retention: %w", err)
 	}
-	byTopic := map[string]string{}
+	byTopic := map[string]map[string]string{}
 	for _, c := range configs {
+		byTopic[c.Name] = map[string]string{}
 		for _, kv := range c.Configs {
-			if kv.Key == "retention.ms" && kv.Value != nil {
-				byTopic[c.Name] = *kv.Value
+			if kv.Value != nil {
+				byTopic[c.Name][kv.Key] = *kv.Value
 			}
 		}
 	}
 	var list []Retention
 	for _, topic := range topics {
-		r := Retention{Topic: topic, By: "never"}
-		if ms, err := strconv.ParseInt(strings.TrimSpace(byTopic[topic]), 10, 64); err == nil && ms > 0 {
-			r.By = time.UnixMilli(since + ms).UTC().Format(time.RFC3339)
-		}
-		list = append(list, r)
+		list = append(list, Retention{Topic: topic, By: goneBy(byTopic[topic], since)})
 	}
 	return list, nil
+}
+
+// goneBy says by when a topic with such settings has forgotten what was written before
+// a time. Segments go as a whole, when the newest record in them is old enough; they
+// take records for the time segment.ms.
+func goneBy(settings map[string]string, since int64) string {
+	ms := func(name string) int64 {
+		n, err := strconv.ParseInt(strings.TrimSpace(settings[name]), 10, 64)
+		if err != nil || n < 0 {
+			return 0
+		}
+		return n
+	}
+	keep := ms("retention.ms")
+	if keep == 0 {
+		return "never"
+	}
+	return time.UnixMilli(since + keep + ms("segment.ms")).UTC().Format(time.RFC3339)
 }
