@@ -80,6 +80,9 @@ func (b *bench) collectorUnder(ctx context.Context, l httpLoad) error {
 		return err
 	}
 	b.report.add(r)
+	if l.rules {
+		return nil // barehttp has none: the row says what they cost
+	}
 	b.report.aim(fmt.Sprintf("events per CPU-second of the collector, of barehttp's, %s", l), ">= 0.70", fmt.Sprintf("%.2f", bare.cpu/r.cpu), bare.cpu/r.cpu >= 0.7)
 	return nil
 }
