@@ -11,7 +11,7 @@ const MaxHashes = 4096
 
 // chunkHashes bounds a stored row of hashes, so that a busy identifier does not
 // rewrite its whole day with every commit.
-const chunkHashes = 256
+const chunkHashes = 64
 
 // HashChunk is a stored row of the messages seen on one arrival day.
 type HashChunk struct {
@@ -21,7 +21,7 @@ type HashChunk struct {
 
 	Touched int64 // record time of the last change
 	Latest  int64 // latest event time of its messages
-	Timer   int64 // when to look at the row again, as it is stored; 0: never
+	Armed   bool  // a timer fires when the row is due, see Device.arm
 
 	changed bool
 }

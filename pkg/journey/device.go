@@ -33,18 +33,19 @@ type Device struct {
 	touched  []*Session // those of them that have changed
 	seen     seen
 	changes  DeviceChanges
+	pending  int64 // the earliest timer that is known to be armed; 0: none is known
+	fired    bool  // a timer has since changes were last taken
 }
 
 // DeviceChanges lists what has changed since TakeChanges was last called, in an
 // order that depends on the touchpoints alone.
 type DeviceChanges struct {
 	Sessions  []*Session   // changed ones that still exist, by start
-	Rearmed   []*Session   // those of which only the timer has changed
 	Dropped   []int64      // starts under which a session was stored and no longer is
 	Voids     []Void       // by absorbed id
 	Hashes    []*HashChunk // changed rows
 	Forgotten []*HashChunk // rows that are no more
-	Timers    []int64      // times at which to call Tick
+	Timer     int64        // when to call Tick, besides the times named before; 0: not needed
 	Open      int          // by how many the open sessions have become more
 	Links     bool         // Ownership, Oversized or EvictedThrough changed in any way
 	Ownership bool         // Ownership.Map or Frozen changed
@@ -164,7 +165,7 @@ func (d *Device) addSession(t *Touchpoint, m *Model) *Session {
 		d.changes.Dropped = append(d.changes.Dropped, was)
 	}
 	for _, o := range absorbed {
-		if o.changed, o.rearmed = false, false; o.open {
+		if o.changed = false; o.open {
 			d.changes.Open--
 		}
 		d.changes.Dropped = append(d.changes.Dropped, o.Start)
@@ -187,25 +188,16 @@ func (d *Device) touch(s *Session) {
 
 // Tick closes the open sessions whose gap has passed at now, and drops what
 // nothing that comes in time can touch any more at a record time. fired is the
-// timer that asks for it: those up to it are armed anew by TakeChanges.
+// timer that asks for it; TakeChanges says when to come again.
 func (d *Device) Tick(at Instant, fired int64, m *Model) {
+	d.fired = true
+	if d.pending <= fired {
+		d.pending = 0
+	}
 	for _, s := range d.sessions {
-		if s.Timer != 0 && s.Timer <= fired {
-			s.Timer, s.rearmed = 0, true
-			d.changes.Rearmed = append(d.changes.Rearmed, s)
-		}
 		if !s.Closed && s.End+m.SessionGap < at.Now {
 			s.Closed = true
 			d.touch(s)
-		}
-	}
-	for _, c := range d.seen.chunks {
-		if c.Timer != 0 && c.Timer <= fired {
-			c.Timer = 0
-			if !c.changed {
-				c.changed = true
-				d.seen.changed = append(d.seen.changed, c)
-			}
 		}
 	}
 	if m.Lateness > 0 {
@@ -220,7 +212,6 @@ func (d *Device) evict(record, keep int64) {
 		if !s.Closed || s.changed || record <= s.Touched+keep {
 			return false
 		}
-		s.rearmed = false
 		d.EvictedThrough = max(d.EvictedThrough, s.End)
 		d.changes.Dropped = append(d.changes.Dropped, s.Start)
 		return true
@@ -233,7 +224,7 @@ func (d *Device) evict(record, keep int64) {
 	d.changes.Links = d.changes.Links || d.EvictedThrough != before
 }
 
-// due is when to look at a session next: to close it, then to drop it.
+// due is when to look at a session next: to close it, then to drop it; 0: never.
 func (s *Session) due(m *Model) int64 {
 	switch {
 	case !s.Closed:
@@ -244,15 +235,21 @@ func (s *Session) due(m *Model) int64 {
 	return 0
 }
 
-// TakeChanges returns what changed since the last call and forgets it. Timers of
-// rows are armed here: one that would fire too early is left, so that a session
-// that goes on does not write a timer with every touchpoint.
+// due is when to look at a chunk next, to drop it; 0: never.
+func (c *HashChunk) due(m *Model) int64 {
+	if m.Lateness > 0 {
+		return c.Touched + m.keepSessions() + 1
+	}
+	return 0
+}
+
+// TakeChanges returns what changed since the last call and forgets it.
 func (d *Device) TakeChanges(m *Model) DeviceChanges {
 	c := d.changes
 	d.changes = DeviceChanges{}
 	for _, s := range d.touched {
 		if s.changed {
-			s.changed, s.rearmed = false, false
+			s.changed = false
 			c.Sessions = append(c.Sessions, s)
 			if open := !s.Closed; open != s.open {
 				if s.open = open; open {
@@ -261,18 +258,10 @@ func (d *Device) TakeChanges(m *Model) DeviceChanges {
 					c.Open--
 				}
 			}
-			s.Timer = c.arm(s.Timer, s.due(m))
 		}
 	}
 	d.touched = d.touched[:0]
 	slices.SortFunc(c.Sessions, func(a, b *Session) int { return cmp.Compare(a.Start, b.Start) })
-	c.Rearmed = slices.DeleteFunc(c.Rearmed, func(s *Session) bool {
-		again := s.rearmed // else it is among the changed, or gone
-		if s.rearmed = false; again {
-			s.Timer = c.arm(s.Timer, s.due(m))
-		}
-		return !again
-	})
 	// A start that a session has again is not dropped.
 	c.Dropped = slices.DeleteFunc(c.Dropped, func(at int64) bool {
 		_, again := slices.BinarySearchFunc(d.sessions, at, func(s *Session, at int64) int { return cmp.Compare(s.Start, at) })
@@ -282,25 +271,50 @@ func (d *Device) TakeChanges(m *Model) DeviceChanges {
 		if h.changed {
 			h.changed = false
 			c.Hashes = append(c.Hashes, h)
-			if m.Lateness > 0 {
-				h.Timer = c.arm(h.Timer, h.Touched+m.keepSessions()+1)
-			}
 		}
 	}
 	d.seen.changed = d.seen.changed[:0]
+	c.Timer = d.arm(m, &c)
 	c.Voids = lastVoids(c.Voids)
 	return c
 }
 
-// arm returns when a row's timer is to fire, and notes a new one.
-func (c *DeviceChanges) arm(armed, due int64) int64 {
-	if due == 0 || armed != 0 && armed <= due {
-		return armed
+// arm sees to it that a timer fires when the first row is due, or before, and
+// returns the one that is missing; 0: none is. One that fires too early is left, so
+// that a session that goes on arms none with every touchpoint.
+//
+// A row that is armed waits for any timer of the identifier that fires when it is due
+// or before. When one does, all rows are looked at, so those that are not written for
+// it are armed all the same: a row is due ever later, and no longer counts as armed
+// when it is not.
+func (d *Device) arm(m *Model, c *DeviceChanges) (missing int64) {
+	sessions, chunks := c.Sessions, c.Hashes
+	if d.fired {
+		sessions, chunks = d.sessions, d.seen.chunks
 	}
-	if !slices.Contains(c.Timers, due) {
-		c.Timers = append(c.Timers, due)
+	earliest := int64(0)
+	look := func(armed bool, due int64) {
+		if due != 0 && (!armed || d.fired) && (earliest == 0 || due < earliest) {
+			earliest = due
+		}
 	}
-	return due
+	for _, s := range sessions {
+		look(s.Armed, s.due(m))
+	}
+	for _, c := range chunks {
+		look(c.Armed, c.due(m))
+	}
+	if earliest != 0 && (d.pending == 0 || d.pending > earliest) {
+		d.pending, missing = earliest, earliest
+	}
+	for _, s := range sessions {
+		s.Armed = s.due(m) != 0
+	}
+	for _, c := range chunks {
+		c.Armed = c.due(m) != 0
+	}
+	d.fired = false
+	return missing
 }
 
 // Weight is about how much memory the decoded state takes, in bytes.

@@ -31,6 +31,7 @@ type engine struct {
 	evict       bool  // let rows be dropped when their time has come
 	dropped     int   // rows
 	tails       int   // homes that were read from their tail alone
+	slim        int   // homes that have their tail alone, at each commit
 	completed   int   // of which points were needed after all
 	rows        map[string]*stored
 	sessions    map[string]journeytest.Session      // by id, as emitted
@@ -312,6 +313,15 @@ func (e *engine) commit(now int64) {
 			r.fricts = wire.EncodeFrictions(list)
 		}
 	}
+	for _, p := range e.homes {
+		if e.rnd.IntN(3) == 0 {
+			round := 1 + e.rnd.Int64N(1000*60*60)
+			p.Slim(func(at int64) int64 { return at - at%round })
+		}
+		if p.TailOnly() {
+			e.slim++
+		}
+	}
 	if e.restart && len(e.flying) == 0 { // what flies holds on to the decoded states
 		clear(e.devices)
 		clear(e.homes)
@@ -343,9 +353,6 @@ func (e *engine) keepDevice(id string, d *journey.Device) {
 	}
 	for _, v := range c.Voids {
 		delete(e.sessions, v.ID)
-	}
-	for _, s := range c.Rearmed {
-		r.sessions[s.Start] = wire.EncodeSession(s)
 	}
 	for _, s := range c.Sessions {
 		r.sessions[s.Start] = wire.EncodeSession(s)

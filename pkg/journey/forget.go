@@ -76,7 +76,7 @@ func (d *Device) ReplaceSession(id string, touchpoints uint64, next *Session) (o
 		return nil, false
 	}
 	old = d.sessions[i]
-	old.changed, old.rearmed = false, false
+	old.changed = false
 	d.changes.Dropped = append(d.changes.Dropped, old.Start)
 	if next == nil {
 		if old.open {
@@ -86,7 +86,7 @@ func (d *Device) ReplaceSession(id string, touchpoints uint64, next *Session) (o
 		return old, true
 	}
 	next.Absorbed, next.Live, next.Closed, next.open = old.Absorbed, old.Live, old.Closed, old.open
-	next.Oversized, next.Touched, next.Timer = old.Oversized, old.Touched, old.Timer
+	next.Oversized, next.Touched = old.Oversized, old.Touched
 	d.sessions[i] = next
 	d.touch(next)
 	return old, true

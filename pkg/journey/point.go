@@ -22,7 +22,7 @@ type Point struct {
 	RevenueMicros int64
 	SessionID     string
 	Channel       string
-	Campaign      *Campaign // nil: none. Term and Content are not kept
+	Campaign      *Campaign // nil: none. Term and Content do not count
 	Member        string    // profile whose home this is a copy of; "": the home's own
 	Rare          *Rare     // nil: none of it
 }
@@ -59,8 +59,8 @@ func (m *Model) Point(t *Touchpoint) Point {
 		Fixed: t.UserID != "", Business: t.Business(), Live: !t.Has(FlagNotLive),
 		RevenueMicros: t.RevenueMicros, SessionID: t.SessionID, Channel: t.Channel, Event: m.counted[t.Event],
 	}
-	if c := (Campaign{Source: t.Campaign.Source, Medium: t.Campaign.Medium, Name: t.Campaign.Name}); c != (Campaign{}) {
-		p.Campaign = &c
+	if c := &t.Campaign; c.Source != "" || c.Medium != "" || c.Name != "" {
+		p.Campaign = c
 	}
 	if t.SentimentSource != "" && !t.Has(FlagAsset) {
 		p.Sentiment, p.Scored = int16(t.Sentiment), true
@@ -78,39 +78,58 @@ func (p *Point) own(beside *Point) {
 	if beside == nil {
 		beside = &Point{}
 	}
-	fields := make([]*string, 0, 5)
-	for _, f := range [...]struct {
-		own    *string
-		shared string
-	}{
-		{&p.MessageID, ""},
-		{&p.Identifier, beside.Identifier},
-		{&p.SessionID, beside.SessionID},
-		{&p.Channel, beside.Channel},
-		{&p.Member, beside.Member},
-	} {
-		if *f.own == f.shared {
-			*f.own = f.shared
-		} else {
-			fields = append(fields, f.own)
-		}
-	}
-	pack(fields...)
+	id, session := unlike(p.Identifier, beside.Identifier), unlike(p.SessionID, beside.SessionID)
+	channel, member := unlike(p.Channel, beside.Channel), unlike(p.Member, beside.Member)
+	// Not by pack: with pointers to its fields the point would be moved to the heap.
+	var b strings.Builder
+	b.Grow(len(p.MessageID) + len(id) + len(session) + len(channel) + len(member))
+	b.WriteString(p.MessageID)
+	b.WriteString(id)
+	b.WriteString(session)
+	b.WriteString(channel)
+	b.WriteString(member)
+	all := b.String()
+	p.MessageID, all = all[:len(p.MessageID)], all[len(p.MessageID):]
+	p.Identifier, all = take(all, p.Identifier, beside.Identifier)
+	p.SessionID, all = take(all, p.SessionID, beside.SessionID)
+	p.Channel, all = take(all, p.Channel, beside.Channel)
+	p.Member, _ = take(all, p.Member, beside.Member)
 	switch {
 	case p.Campaign == nil:
-	case beside.Campaign != nil && *beside.Campaign == *p.Campaign:
+	case beside.Campaign != nil && p.Campaign.sameVisit(beside.Campaign):
 		p.Campaign = beside.Campaign
 	default:
-		c := *p.Campaign
+		c := Campaign{Source: p.Campaign.Source, Medium: p.Campaign.Medium, Name: p.Campaign.Name}
 		pack(&c.Source, &c.Medium, &c.Name)
 		p.Campaign = &c
 	}
 }
 
+// unlike is a text, or "" if it is another's.
+func unlike(text, other string) string {
+	if text == other {
+		return ""
+	}
+	return text
+}
+
+// take takes a text from the beginning of all, unless it is another's.
+func take(all, text, other string) (taken, rest string) {
+	if text == other {
+		return other, all
+	}
+	return all[:len(text)], all[len(text):]
+}
+
+// sameVisit reports whether what points keep of campaigns is the same.
+func (c *Campaign) sameVisit(o *Campaign) bool {
+	return c.Source == o.Source && c.Medium == o.Medium && c.Name == o.Name
+}
+
 // rare reads traits and what repetitions compare. A repetition whose value is
 // missing does not match.
 func (m *Model) rare(t *Touchpoint, p *Point) *Rare {
-	var r Rare
+	var repeats []Repeat
 	for n := range m.Frictions {
 		rep := m.Frictions[n].Repetition
 		bit := uint64(1) << (2 * n)
@@ -124,18 +143,19 @@ func (m *Model) rare(t *Touchpoint, p *Point) *Rare {
 		}
 		h := fnv.New64a()
 		h.Write([]byte(value))
-		r.Repeats = append(r.Repeats, Repeat{uint8(n), h.Sum64()})
+		repeats = append(repeats, Repeat{uint8(n), h.Sum64()})
 	}
+	var traits []Trait
 	if t.Traits != "" && m.ReadTraits != nil {
-		r.Traits = m.ReadTraits(t.Traits)
-		for i := range r.Traits {
-			r.Traits[i].Value = strings.Clone(r.Traits[i].Value)
+		traits = m.ReadTraits(t.Traits)
+		for i := range traits {
+			traits[i].Value = strings.Clone(traits[i].Value)
 		}
 	}
-	if r.Repeats == nil && r.Traits == nil {
+	if repeats == nil && traits == nil {
 		return nil
 	}
-	return &r
+	return &Rare{repeats, traits}
 }
 
 // value is what the n-th friction, a repetition, compares; 0 if everything is alike.

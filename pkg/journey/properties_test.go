@@ -56,10 +56,11 @@ func TestFullModelGivesTheBatchAnswer(t *testing.T) {
 }
 
 // TestTailsAreEnough: histories that come in order are read on from their tails,
-// and the answer is the batch's; what comes late fetches the points.
+// stored or in memory, and the answer is the batch's; what comes late fetches the
+// points.
 func TestTailsAreEnough(t *testing.T) {
 	m := journeytest.FullModel()
-	tails, completed := 0, 0
+	tails, slim, completed := 0, 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		cfg := everything(m)
 		cfg.Touchpoints, cfg.Visitors, cfg.Users, cfg.Others, cfg.Disagree = 40, 1, 1, false, false
@@ -71,13 +72,14 @@ func TestTailsAreEnough(t *testing.T) {
 			late := log[i]
 			log = append(slices.Delete(log, i, i+1), late)
 		}
-		e := newEngine(m, rapid.IntRange(1, 3).Draw(rt, "commit every"), true, rapid.Uint64().Draw(rt, "delivery"))
+		e := newEngine(m, rapid.IntRange(1, 3).Draw(rt, "commit every"), rapid.Bool().Draw(rt, "restarts"), rapid.Uint64().Draw(rt, "delivery"))
 		requireBatch(rt, m, e, log, tables()...)
-		tails, completed = tails+e.tails, completed+e.completed
+		tails, slim, completed = tails+e.tails, slim+e.slim, completed+e.completed
 	})
 	require.Positive(t, tails, "profiles read from their tail")
+	require.Positive(t, slim, "profiles that were slimmed")
 	require.Positive(t, completed, "of them those that needed their points after all")
-	t.Logf("%d tails, %d completed", tails, completed)
+	t.Logf("%d tails, %d slim, %d completed", tails, slim, completed)
 }
 
 // TestOrderAndCopiesDoNotMatter: the same set in another order, with other

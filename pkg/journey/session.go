@@ -50,10 +50,9 @@ type Session struct {
 	Closed         bool // published as closed; reopened by any change
 
 	Touched int64 // record time of the last change
-	Timer   int64 // when to look at the session again, as it is stored; 0: never
+	Armed   bool  // a timer fires when the session is due, see Device.arm
 
 	changed bool // since the device's changes were last taken
-	rearmed bool // only its timer was
 	open    bool // when they were
 }
 
@@ -276,7 +275,10 @@ func addToSessions(list []*Session, t *Touchpoint, m *Model) (out []*Session, in
 	}
 	in = list[lo] // the earliest-starting one survives
 	was = in.Start
-	in.Live, in.Closed = !t.Has(FlagNotLive), false
+	if in.Closed {
+		in.Closed, in.Armed = false, false // it is due earlier
+	}
+	in.Live = !t.Has(FlagNotLive)
 	in.add(t, m)
 	if hi == lo+1 {
 		return list, in, was, nil

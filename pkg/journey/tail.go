@@ -1,5 +1,7 @@
 package journey
 
+import "slices"
+
 // Tail is where a profile stands after the last of its points. With it the next
 // point is read without those before it, so that what a touchpoint costs does not
 // depend on how many there were.
@@ -15,16 +17,42 @@ type Tail struct {
 // Tail is the profile's as of the last Refold; nil: it has to be read from its
 // points.
 func (h *Home) Tail() *Tail {
-	r := h.now
-	last := len(h.Journeys) - 1
-	if r == nil || last < 0 || !r.inside || r.journey != h.Journeys[last] || r.n != len(h.points) || r.n == 0 ||
-		h.parked || h.inexact || h.Union.known() || len(h.fresh)+len(h.moved) > 0 {
+	if !h.hasTail() {
 		return nil
 	}
+	r := h.now
 	return &Tail{
 		Points: h.held + len(h.points), At: r.at, Behaviour: r.behaviour, Troubles: r.troubles.list,
 		Standing: r.journey.Standing, Persona: r.journey.Persona,
 	}
+}
+
+func (h *Home) hasTail() bool {
+	r := h.now
+	last := len(h.Journeys) - 1
+	return r != nil && last >= 0 && r.inside && r.journey == h.Journeys[last] && r.n == len(h.points) && r.n > 0 &&
+		!h.parked && !h.inexact && !h.Union.known() && len(h.fresh)+len(h.moved) == 0
+}
+
+// slimFrom is how many points must be saved for Slim to be worth it: reading them
+// again, should one come late, costs more than keeping a few.
+const slimFrom = 4
+
+// Slim lets go of the stored points from before a time that was rounded down from
+// that of the last point: as if the profile had been restored from its tail. It does
+// nothing where that cannot be, or saves little.
+func (h *Home) Slim(round func(at int64) int64) {
+	if !h.hasTail() {
+		return
+	}
+	from := PointsFrom(h.points, round(h.now.at.Time))
+	if from < slimFrom {
+		return
+	}
+	h.points = slices.Clone(h.points[from:])
+	h.held += from
+	h.now.n -= from
+	h.marks, h.tailOnly = nil, true
 }
 
 // RestoreTail restores the tail of a fresh state in place of all its points; last

@@ -25,6 +25,7 @@ type part struct {
 	end      int64     // last stable offset as last heard of
 	touched  bool      // in the open transaction
 	records  []*kgo.Record
+	log      []kgo.Record // of the transaction before, to be used again
 	// resumeAt is where to go on when the group has lost its offsets, else -1.
 	// The client may only be sent there once it consumes the partition, which the
 	// first record from before it shows.

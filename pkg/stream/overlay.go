@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/google/btree"
 )
@@ -9,8 +10,9 @@ import (
 // overlay is what the open transaction has changed, in key order, so that a scan
 // costs what it matches and not what the transaction holds.
 type overlay struct {
-	rows *btree.BTreeG[Change]
-	keys []byte // the end of it takes further keys; those in it are in use
+	rows   *btree.BTreeG[Change]
+	keys   []byte   // the end of it takes further keys; those in it are in use
+	listed []Change // to be used again
 }
 
 // keyChunk is how much memory for keys is taken at a time, in bytes.
@@ -38,13 +40,18 @@ func (o *overlay) put(key, value []byte) {
 	o.rows.ReplaceOrInsert(Change{o.keys[n:len(o.keys):len(o.keys)], value})
 }
 
-// list is all changes by key.
+// list is all changes by key, valid until it is called again.
 func (o *overlay) list() []Change {
-	out := make([]Change, 0, o.rows.Len())
+	clear(o.listed)
+	if cap(o.listed) > keptRecords {
+		o.listed = nil
+	}
+	out := slices.Grow(o.listed[:0], o.rows.Len())
 	o.rows.Ascend(func(c Change) bool {
 		out = append(out, c)
 		return true
 	})
+	o.listed = out
 	return out
 }
 

@@ -146,6 +146,7 @@ func NewStep(o StepOptions) (*Step, error) {
 		kgo.FetchMaxPartitionBytes(1<<20),
 		kgo.FetchMaxBytes(8<<20),
 		kgo.FetchMaxWait(fetchWait),
+		kgo.WithPools(&recycler{}),
 		kgo.OnPartitionsAssigned(s.onAssigned),
 		kgo.OnPartitionsRevoked(s.onRevoked),
 		kgo.OnPartitionsLost(s.onRevoked),

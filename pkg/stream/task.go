@@ -15,8 +15,9 @@ import (
 // Within a transaction come Process and Tick in any number, then at most one
 // Flush, then either Committed or Rollback.
 type Task interface {
-	// Process takes in one record. An error stops the step: a record that cannot
-	// be used is the task's to reject, not to fail on.
+	// Process takes in one record. Its memory is used again afterwards: what is kept
+	// or produced must not be part of it. An error stops the step: a record that
+	// cannot be used is the task's to reject, not to fail on.
 	Process(r *kgo.Record, out Output) error
 	// Due reports whether Tick has something to do, without doing it.
 	Due(now Clock) bool
@@ -73,10 +74,12 @@ func (o *output) Produce(r *kgo.Record) { o.produce(o.ctx, r, o.promise) }
 
 func (o *output) produced(r *kgo.Record, err error) {
 	if err != nil {
-		err = fmt.Errorf("produce to %s, key %.80q, %d bytes: %w", r.Topic, r.Key, len(r.Value), err)
-		o.failed.CompareAndSwap(nil, &err)
+		o.fail(fmt.Errorf("produce to %s, key %.80q, %d bytes: %w", r.Topic, r.Key, len(r.Value), err))
 	}
 }
+
+// fail is apart from produced, so that only a failure takes memory.
+func (o *output) fail(err error) { o.failed.CompareAndSwap(nil, &err) }
 
 // begin forgets the last transaction's failure.
 func (o *output) begin() { o.failed.Store(nil) }

@@ -73,7 +73,10 @@ func (s *Step) process(fetches kgo.Fetches) error {
 		p.end = max(p.end, f.LastStableOffset)
 	})
 	err := s.each(func(p *part) bool { return len(p.records) > 0 }, func(p *part) error {
-		defer func() { p.records = p.records[:0] }()
+		defer func() {
+			clear(p.records)
+			p.records = p.records[:0]
+		}()
 		for _, r := range p.records {
 			if r.Offset < p.resumeAt {
 				p.seek = true
@@ -90,6 +93,7 @@ func (s *Step) process(fetches kgo.Fetches) error {
 				return fmt.Errorf("%s/%d/%d: %w", r.Topic, r.Partition, r.Offset, err)
 			}
 			p.state.meta.NextOffset = r.Offset + 1
+			r.Recycle()
 		}
 		return nil
 	})
@@ -136,6 +140,19 @@ type flushedPart struct {
 	meta    *kgo.Record
 }
 
+// keptRecords is how many records of the changelog a partition keeps for the next
+// transaction.
+const keptRecords = 4096
+
+// changelog is the memory of n records, which serves each transaction anew.
+func (p *part) changelog(n int) []kgo.Record {
+	if n > keptRecords {
+		return make([]kgo.Record, n)
+	}
+	p.log = slices.Grow(p.log[:0], n)[:n]
+	return p.log
+}
+
 // flush writes the changed rows to the changelog, the meta record last.
 func (s *Step) flush() ([]*flushedPart, error) {
 	var mu sync.Mutex
@@ -146,10 +163,10 @@ func (s *Step) flush() ([]*flushedPart, error) {
 		}
 		p.state.Put([]byte(metaKey), wire.EncodeMeta(p.state.meta))
 		f := &flushedPart{part: p, changes: p.state.changes()}
-		records := make([]kgo.Record, len(f.changes)) // one piece of memory for all
+		records := p.changelog(len(f.changes))
 		for i, c := range f.changes {
 			r := &records[i]
-			r.Topic, r.Partition, r.Key, r.Value = s.changelog, p.id, c.Key, c.Value
+			*r = kgo.Record{Topic: s.changelog, Partition: p.id, Key: c.Key, Value: c.Value}
 			if i == 0 { // the meta row sorts first
 				f.meta = r
 				continue
@@ -175,7 +192,6 @@ func (s *Step) end(ctx context.Context, started time.Time, records int, flushed 
 	committed, err := s.endBounded(kgo.PreTxnCommitFnContext(ctx, s.fence(flushed)), try)
 	for _, p := range s.parts {
 		p.touched = false
-		p.records = nil
 	}
 	switch {
 	case err != nil:

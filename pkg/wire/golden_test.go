@@ -20,7 +20,7 @@ import (
 
 // goldenVersion is the folder that -update writes to. A format that changes gets a
 // new one, beside the old: what was written once must be read for ever.
-const goldenVersion = 3
+const goldenVersion = 4
 
 const goldenDir = "testdata/golden"
 

@@ -130,11 +130,19 @@ func fromPoints(r *wirepb.PointsRow) ([]journey.Point, error) {
 			Member: text(p.Member), Event: uint8(p.Event), Scored: p.Scored, Sentiment: int16(p.Sentiment), Intent: int32(p.Intent),
 			Rare: fromRare(p),
 		}
-		if p.CampaignSource|p.CampaignMedium|p.CampaignName != 0 {
+		switch {
+		case p.CampaignSource|p.CampaignMedium|p.CampaignName == 0:
+		case i > 0 && sameCampaign(p, r.Points[i-1]): // as mostly
+			out[i].Campaign = out[i-1].Campaign
+		default:
 			out[i].Campaign = &journey.Campaign{Source: text(p.CampaignSource), Medium: text(p.CampaignMedium), Name: text(p.CampaignName)}
 		}
 	}
 	return out, bad
+}
+
+func sameCampaign(a, b *wirepb.PointRow) bool {
+	return a.CampaignSource == b.CampaignSource && a.CampaignMedium == b.CampaignMedium && a.CampaignName == b.CampaignName
 }
 
 func fromRare(p *wirepb.PointRow) *journey.Rare {

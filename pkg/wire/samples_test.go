@@ -80,7 +80,7 @@ func sampleDevice() *journey.Device {
 }
 
 func sampleHashes() *journey.HashChunk {
-	return &journey.HashChunk{Hashes: []uint64{1, 0xfedcba9876543210}, Touched: noon + 2, Latest: noon, Timer: noon + 4_000_000_000}
+	return &journey.HashChunk{Hashes: []uint64{1, 0xfedcba9876543210}, Touched: noon + 2, Latest: noon, Armed: true}
 }
 
 func sampleSession() *journey.Session {
@@ -90,7 +90,7 @@ func sampleSession() *journey.Session {
 		Oversized: true, FirstID: "m-1", LastID: "m-4", Channel: "paid_search", LastChannel: "web", Source: "shop-web", Device: "mobile",
 		Referrer: "https://search.example/", Campaign: journey.Campaign{Source: "search", Medium: "cpc", Name: "spring", Term: "boots", Content: "b"},
 		RevenueMicros: 59_900_000, Pages: 2, Events: []journey.EventCount{{Event: 1, Count: 1}, {Event: 2, Count: 3}},
-		SentimentSum: -150, SentimentCount: 1, Closed: true, Touched: noon + 95_000, Timer: noon + 2_000_000_000,
+		SentimentSum: -150, SentimentCount: 1, Closed: true, Touched: noon + 95_000, Armed: true,
 	}
 	s.Landing.SetAt("/", noon, "m-1")
 	s.Exit.SetAt("/thanks", noon+90_000, "m-4")

@@ -15,6 +15,10 @@ import (
 // read for ever: testdata/golden holds rows of each.
 const stateVersion = 2
 
+// sessionVersion is that of a session's row: since version 3 it leaves out what the
+// first and the last touchpoint say already.
+const sessionVersion = 3
+
 // Message is what vtprotobuf generates for the records of wirepb.
 type Message interface {
 	SizeVT() int
@@ -41,19 +45,24 @@ func Encode(b []byte, m Message) {
 }
 
 // marshalRow encodes a state row.
-func marshalRow(m Message) []byte {
+func marshalRow(m Message) []byte { return marshalRowAs(stateVersion, m) }
+
+func marshalRowAs(version byte, m Message) []byte {
 	b := marshal(m, 1)
-	b[0] = stateVersion
+	b[0] = version
 	return b
 }
 
 // unmarshalRow decodes a state row; its strings alias b.
-func unmarshalRow(b []byte, m Message) error {
+func unmarshalRow(b []byte, m Message) error { return unmarshalRowUpTo(stateVersion, b, m) }
+
+// unmarshalRowUpTo decodes a state row whose newest version is given.
+func unmarshalRowUpTo(newest byte, b []byte, m Message) error {
 	if len(b) == 0 {
 		return errors.New("state row is empty")
 	}
-	if b[0] != stateVersion {
-		return fmt.Errorf("state row has version %d, this cairn reads %d: run the cairn that wrote it, or rebuild", b[0], stateVersion)
+	if b[0] < stateVersion || b[0] > newest {
+		return fmt.Errorf("state row has version %d, this cairn reads up to %d: run the cairn that wrote it, or rebuild", b[0], newest)
 	}
 	if err := m.UnmarshalVTUnsafe(b[1:]); err != nil {
 		return fmt.Errorf("decode state row %T: %w", m, err)
@@ -87,14 +96,14 @@ func DecodeDevice(b []byte, d *journey.Device) error {
 
 // EncodeHashes is the row of a chunk; day and number are in its key.
 func EncodeHashes(c *journey.HashChunk) []byte {
-	return marshalRow(&wirepb.HashRow{Hashes: c.Hashes, TouchedMs: c.Touched, LatestMs: c.Latest, TimerMs: c.Timer})
+	return marshalRow(&wirepb.HashRow{Hashes: c.Hashes, TouchedMs: c.Touched, LatestMs: c.Latest, Armed: c.Armed})
 }
 
 // DecodeHashes fills in what EncodeHashes keeps.
 func DecodeHashes(b []byte, c *journey.HashChunk) error {
 	var r wirepb.HashRow
 	err := unmarshalRow(b, &r)
-	c.Hashes, c.Touched, c.Latest, c.Timer = r.Hashes, r.TouchedMs, r.LatestMs, r.TimerMs
+	c.Hashes, c.Touched, c.Latest, c.Armed = r.Hashes, r.TouchedMs, r.LatestMs, r.Armed
 	return err
 }
 
@@ -106,7 +115,7 @@ func EncodeSession(s *journey.Session) []byte {
 		Channel: s.Channel, LastChannel: s.LastChannel, Source: s.Source, Referrer: s.Referrer,
 		RevenueMicros: s.RevenueMicros, Closed: s.Closed, Device: s.Device, Pages: s.Pages,
 		SentimentSum: s.SentimentSum, SentimentCount: s.SentimentCount, Oversized: s.Oversized,
-		TouchedMs: s.Touched, TimerMs: s.Timer,
+		TouchedMs: s.Touched, Armed: s.Armed,
 	}
 	for _, e := range s.Events {
 		r.Events = append(r.Events, uint64(e.Event), e.Count)
@@ -114,18 +123,29 @@ func EncodeSession(s *journey.Session) []byte {
 	if c := s.Campaign; c != (journey.Campaign{}) {
 		r.Campaign = &wirepb.CampaignRow{Source: c.Source, Medium: c.Medium, Name: c.Name, Term: c.Term, Content: c.Content}
 	}
-	r.Landing, r.LandingMs, r.LandingId = s.Landing.At()
-	r.Exit, r.ExitMs, r.ExitId = s.Exit.At()
-	if r.Group, r.GroupMs, r.GroupId = s.Group.At(); r.GroupMs == s.Start && r.GroupId == s.FirstID {
-		r.GroupMs, r.GroupId = 0, "" // as mostly
+	r.Landing, r.LandingMs, r.LandingId = unless(s.Start, s.FirstID)(s.Landing.At())
+	r.Exit, r.ExitMs, r.ExitId = unless(s.End, s.LastID)(s.Exit.At())
+	r.Group, r.GroupMs, r.GroupId = unless(s.Start, s.FirstID)(s.Group.At())
+	if s.LastID == s.FirstID {
+		r.LastId = ""
 	}
-	return marshalRow(r)
+	return marshalRowAs(sessionVersion, r)
+}
+
+// unless leaves the position of a text out if it is that of a touchpoint, as mostly.
+func unless(ms int64, id string) func(text string, at int64, of string) (string, int64, string) {
+	return func(text string, at int64, of string) (string, int64, string) {
+		if at == ms && of == id {
+			return text, 0, ""
+		}
+		return text, at, of
+	}
 }
 
 // DecodeSession is the reverse of EncodeSession. The session aliases b.
 func DecodeSession(b []byte) (*journey.Session, error) {
 	var r wirepb.SessionRow
-	if err := unmarshalRow(b, &r); err != nil {
+	if err := unmarshalRowUpTo(sessionVersion, b, &r); err != nil {
 		return nil, err
 	}
 	s := &journey.Session{
@@ -134,7 +154,7 @@ func DecodeSession(b []byte) (*journey.Session, error) {
 		Channel: r.Channel, LastChannel: r.LastChannel, Source: r.Source, Referrer: r.Referrer,
 		RevenueMicros: r.RevenueMicros, Closed: r.Closed, Device: r.Device, Pages: r.Pages,
 		SentimentSum: r.SentimentSum, SentimentCount: r.SentimentCount, Oversized: r.Oversized,
-		Touched: r.TouchedMs, Timer: r.TimerMs,
+		Touched: r.TouchedMs, Armed: r.Armed,
 	}
 	for i := 0; i+1 < len(r.Events); i += 2 {
 		s.Events = append(s.Events, journey.EventCount{Event: int(r.Events[i]), Count: r.Events[i+1]})
@@ -142,13 +162,23 @@ func DecodeSession(b []byte) (*journey.Session, error) {
 	if c := r.Campaign; c != nil {
 		s.Campaign = journey.Campaign{Source: c.Source, Medium: c.Medium, Name: c.Name, Term: c.Term, Content: c.Content}
 	}
-	s.Landing.SetAt(r.Landing, r.LandingMs, r.LandingId)
-	s.Exit.SetAt(r.Exit, r.ExitMs, r.ExitId)
-	if r.Group != "" && r.GroupId == "" {
-		r.GroupMs, r.GroupId = r.StartMs, r.FirstId
+	if s.LastID == "" {
+		s.LastID = s.FirstID
 	}
-	s.Group.SetAt(r.Group, r.GroupMs, r.GroupId)
+	s.Landing.SetAt(or(s.Start, s.FirstID)(r.Landing, r.LandingMs, r.LandingId))
+	s.Exit.SetAt(or(s.End, s.LastID)(r.Exit, r.ExitMs, r.ExitId))
+	s.Group.SetAt(or(s.Start, s.FirstID)(r.Group, r.GroupMs, r.GroupId))
 	return s, nil
+}
+
+// or is the reverse of unless.
+func or(ms int64, id string) func(text string, at int64, of string) (string, int64, string) {
+	return func(text string, at int64, of string) (string, int64, string) {
+		if text != "" && of == "" {
+			return text, ms, id
+		}
+		return text, at, of
+	}
 }
 
 func voids(list []journey.Void) []*wirepb.VoidRow {

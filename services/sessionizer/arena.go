@@ -7,44 +7,72 @@ import (
 	"github.com/cairnhq/cairn/pkg/wire"
 )
 
-// arenaChunk is how much memory an arena asks for at once, in bytes, and how much
-// it keeps between transactions.
-const arenaChunk = 1 << 20
-
-// arenaRecords is how many records it asks for at once.
-const arenaRecords = 256
+// Sizes of what an arena asks for at once, and keeps at most between transactions.
+const (
+	arenaChunk   = 256 << 10 // bytes
+	arenaChunks  = 16
+	arenaRecords = 256
+	arenaSlabs   = 16
+)
 
 // arena holds the records that a partition puts into the open transaction. When a
 // transaction is over, committed or not, the client has let go of its records, so
 // the memory serves the next one. What goes into the state must not come from here.
 type arena struct {
-	bytes   []byte
-	records []kgo.Record
+	chunks  [][]byte // the first used of them hold records
+	used    int
+	slabs   [][]kgo.Record // likewise, record by record
+	records int            // in use
 }
 
 // produce emits a record of a Protobuf topic.
 func (a *arena) produce(out stream.Output, topic, key string, m wire.Message, headers []kgo.RecordHeader) {
-	if len(a.records) == 0 {
-		a.records = make([]kgo.Record, arenaRecords)
-	}
-	r := &a.records[0]
-	a.records = a.records[1:]
 	b := a.take(len(key) + m.SizeVT())
 	n := copy(b, key)
 	wire.Encode(b[n:], m)
+	r := a.record()
 	r.Topic, r.Key, r.Value, r.Headers = topic, b[:n:n], b[n:], headers
 	out.Produce(r)
 }
 
-// take returns n bytes.
-func (a *arena) take(n int) []byte {
-	if cap(a.bytes)-len(a.bytes) < n {
-		a.bytes = make([]byte, 0, max(n, arenaChunk)) // what was handed out keeps the old chunk alive
+// record returns an empty record.
+func (a *arena) record() *kgo.Record {
+	slab, at := a.records/arenaRecords, a.records%arenaRecords
+	if slab == len(a.slabs) {
+		a.slabs = append(a.slabs, make([]kgo.Record, arenaRecords))
 	}
-	from := len(a.bytes)
-	a.bytes = a.bytes[:from+n]
-	return a.bytes[from : from+n : from+n]
+	a.records++
+	r := &a.slabs[slab][at]
+	*r = kgo.Record{}
+	return r
 }
 
-// reset takes all memory back; the records themselves are the client's.
-func (a *arena) reset() { a.bytes = a.bytes[:0] }
+// take returns n bytes.
+func (a *arena) take(n int) []byte {
+	for ; a.used < len(a.chunks); a.used++ {
+		c := a.chunks[a.used]
+		if from := len(c); cap(c)-from >= n {
+			a.chunks[a.used] = c[:from+n]
+			return c[from : from+n : from+n]
+		}
+	}
+	a.chunks = append(a.chunks, make([]byte, n, max(n, arenaChunk)))
+	return a.chunks[a.used][:n:n]
+}
+
+// reset takes all memory back.
+func (a *arena) reset() {
+	if len(a.slabs) > arenaSlabs {
+		clear(a.slabs[arenaSlabs:])
+		a.slabs = a.slabs[:arenaSlabs]
+	}
+	a.records = 0
+	kept := a.chunks[:0]
+	for _, c := range a.chunks {
+		if cap(c) == arenaChunk && len(kept) < arenaChunks { // not one of a huge record
+			kept = append(kept, c[:0])
+		}
+	}
+	clear(a.chunks[len(kept):])
+	a.chunks, a.used = kept, 0
+}

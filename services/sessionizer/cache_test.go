@@ -7,17 +7,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-type heavy int
+type heavy string
 
-func (h heavy) Weight() int { return int(h) }
+func (h heavy) Name() string { return string(h) }
+func (h heavy) Weight() int  { return 2000 }
+func (h heavy) Slim()        {}
 
 // TestTheCacheIsBounded: whatever is put in, what is kept weighs no more than two
 // generations and one transaction; what is asked for all the time stays.
 func TestTheCacheIsBounded(t *testing.T) {
-	c := newCache[heavy]()
-	c.put("often", 2000)
+	c := newCache[heavy](0)
+	c.put("often")
 	for i := range 100_000 {
-		c.put(strconv.Itoa(i), 2000)
+		c.put(heavy(strconv.Itoa(i)))
 		if i%500 == 0 {
 			_, ok := c.get("often")
 			require.True(t, ok, "after %d others", i)

@@ -156,10 +156,13 @@ type costStep struct {
 	sent                 map[string]int // records by topic
 }
 
-func newCostRig(tb testing.TB, m *journey.Model) *costRig {
+func newCostRig(tb testing.TB, m *journey.Model, change ...func(*Options)) *costRig {
 	tb.Helper()
 	r := &costRig{b: tb}
 	o := &Options{Namespace: "cost", Model: m, Secret: []byte("cost")}
+	for _, c := range change {
+		c(o)
+	}
 	met := newMetrics(nil)
 	touchpoints := stream.Qualify(o.Namespace, stream.TopicTouchpoints)
 	r.device = costStep{name: "device", b: tb, state: stream.NewState(stream.NewMemoryStore()), onward: func(rec *kgo.Record) {

@@ -54,12 +54,18 @@ type deviceEntry struct {
 	dirty bool
 }
 
+// Name implements cached.
+func (d *deviceEntry) Name() string { return d.Identifier }
+
+// Slim implements cached: nothing of a device can be done without.
+func (d *deviceEntry) Slim() {}
+
 func newDeviceTask(o *Options, met *metrics, partition int32, count int, state *stream.State) (*deviceTask, error) {
 	t := &deviceTask{
 		o: o, topics: newTopics(o.Namespace, state.Epoch()), partition: partition, count: count, state: state, met: met,
 		hash:     kgo.StickyKeyPartitioner(nil).ForTopic(""),
 		enricher: enrich.Enricher{Secret: o.Secret, Rules: o.Enrich},
-		devices:  newCache[*deviceEntry](), tally: newTally(),
+		devices:  newCache[*deviceEntry](o.cacheBytes), tally: newTally(),
 		quality: newQualityBook(partition, state, o.from),
 	}
 	var err error
@@ -256,15 +262,15 @@ func (t *deviceTask) rekey(r *kgo.Record, in *wire.RawRecord, out stream.Output)
 		{Key: wire.HeaderReceivedAt, Value: strconv.AppendInt(nil, in.Arrival, 10)},
 	}
 	hs = handOn(hs, r, wire.HeaderBackfill, wire.HeaderSource, wire.HeaderReplay)
-	out.Produce(&kgo.Record{Topic: t.topics.raw, Key: []byte(t.raw.Key), Value: r.Value, Headers: hs})
+	out.Produce(&kgo.Record{Topic: t.topics.raw, Key: []byte(t.raw.Key), Value: slices.Clone(r.Value), Headers: hs})
 	return nil
 }
 
-// handOn adds those headers of a record that are named.
+// handOn adds copies of those headers of a record that are named.
 func handOn(hs []kgo.RecordHeader, r *kgo.Record, names ...string) []kgo.RecordHeader {
 	for _, h := range r.Headers {
-		if slices.Contains(names, h.Key) {
-			hs = append(hs, h)
+		if i := slices.Index(names, h.Key); i >= 0 {
+			hs = append(hs, kgo.RecordHeader{Key: names[i], Value: slices.Clone(h.Value)})
 		}
 	}
 	return hs
@@ -306,7 +312,7 @@ func (t *deviceTask) reject(r *kgo.Record, in *wire.RawRecord, cause error, out 
 		hs[1].Value = fmt.Appendf(nil, "%s; kept are the first %d of %d bytes, the whole is at its origin", hs[1].Value, maxRejected, len(value))
 		value = value[:maxRejected]
 	}
-	out.Produce(&kgo.Record{Topic: t.topics.rejected, Key: []byte(originOf(r)), Value: value, Headers: hs})
+	out.Produce(&kgo.Record{Topic: t.topics.rejected, Key: []byte(originOf(r)), Value: slices.Clone(value), Headers: hs})
 	return nil
 }
 
@@ -338,7 +344,7 @@ func (t *deviceTask) device(identifier string) (*deviceEntry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", identifier, err)
 	}
-	t.devices.put(d.Identifier, d)
+	t.devices.put(d)
 	return d, nil
 }
 
@@ -375,9 +381,6 @@ func (t *deviceTask) flushDevice(d *deviceEntry, out stream.Output) {
 	for _, start := range c.Dropped {
 		t.state.Delete(sessionKey(prefix, start))
 	}
-	for _, s := range c.Rearmed {
-		t.state.Put(sessionKey(prefix, s.Start), wire.EncodeSession(s))
-	}
 	for _, s := range c.Sessions {
 		t.state.Put(sessionKey(prefix, s.Start), wire.EncodeSession(s))
 		t.out.produce(out, t.topics.sessions, s.ID, wire.Session(d.Identifier, t.o.Model, s, t.state.NextRevision()), nil)
@@ -393,8 +396,8 @@ func (t *deviceTask) flushDevice(d *deviceEntry, out stream.Output) {
 		t.state.Put(hashesKey(prefix, h), wire.EncodeHashes(h))
 	}
 	t.opened += c.Open
-	for _, at := range c.Timers {
-		t.timers.add(at, d.Identifier)
+	if c.Timer != 0 {
+		t.timers.add(c.Timer, d.Identifier)
 	}
 	if c.Links {
 		t.state.Put(append(slices.Clip(prefix), rowMeta), wire.EncodeDevice(&d.Device))

@@ -280,7 +280,7 @@ func (t *deviceTask) forgetRows(d *deviceEntry, until int64, out stream.Output) 
 		if !s.Closed {
 			t.opened--
 		}
-		t.bury(s, d.Identifier, out)
+		t.bury(s, out)
 	}
 	rows := append(slices.Clip(prefix), rowHashes)
 	var old [][]byte
@@ -294,9 +294,6 @@ func (t *deviceTask) forgetRows(d *deviceEntry, until int64, out stream.Output) 
 			return nil
 		}
 		old = append(old, slices.Clone(key))
-		if c.Timer != 0 {
-			t.timers.remove(c.Timer, d.Identifier)
-		}
 		return nil
 	})
 	for _, key := range old {
@@ -306,10 +303,7 @@ func (t *deviceTask) forgetRows(d *deviceEntry, until int64, out stream.Output) 
 }
 
 // bury emits tombstones of a session and of those that had merged into it.
-func (t *deviceTask) bury(s *journey.Session, identifier string, out stream.Output) {
-	if s.Timer != 0 {
-		t.timers.remove(s.Timer, identifier)
-	}
+func (t *deviceTask) bury(s *journey.Session, out stream.Output) {
 	out.Produce(&kgo.Record{Topic: t.topics.sessions, Key: []byte(s.ID)})
 	for _, v := range s.Absorbed {
 		out.Produce(&kgo.Record{Topic: t.topics.sessions, Key: []byte(v.ID)})
@@ -355,7 +349,7 @@ func (t *deviceTask) forgetSession(f *wire.ForgetSession, out stream.Output) err
 		return nil
 	}
 	if next == nil {
-		t.bury(old, d.Identifier, out)
+		t.bury(old, out)
 	}
 	t.flushDevice(d, out)
 	return nil

@@ -33,7 +33,8 @@ type profileTask struct {
 	pb       wirepb.Touchpoint
 	tp       journey.Touchpoint // what pb says, used again
 	out      arena
-	tally    tally // of the open transaction
+	loaded   []journey.Point // memory for reading stored points
+	tally    tally           // of the open transaction
 }
 
 // profileEntry is a decoded profile and what of it has changed.
@@ -44,10 +45,16 @@ type profileEntry struct {
 	dirty  bool
 }
 
+// Name implements cached.
+func (p *profileEntry) Name() string { return p.ID }
+
+// Slim implements cached: its tail and the row that the last point is in stay.
+func (p *profileEntry) Slim() { p.Home.Slim(spanOf) }
+
 func newProfileTask(o *Options, met *metrics, state *stream.State) (*profileTask, error) {
 	t := &profileTask{
 		o: o, topics: newTopics(o.Namespace, state.Epoch()), state: state, met: met,
-		profiles: newCache[*profileEntry](), tally: newTally(),
+		profiles: newCache[*profileEntry](o.cacheBytes), tally: newTally(),
 	}
 	var err error
 	if t.modelKnown, err = holdModel(state, o.Model.Name); err != nil {

@@ -39,7 +39,8 @@ func (t *profileTask) load(id string, at int64) (*profileEntry, error) {
 	p.ID, p.Maps = id, map[string]journey.KnownMap{}
 	prefix := rowPrefix(tableProfile, id)
 	var tail *journey.Tail
-	short := false
+	short, all := false, t.loaded[:0]
+	defer func() { clear(all) }()
 	err := t.state.Scan(prefix, func(key, value []byte) (err error) {
 		switch kind := key[len(prefix)]; kind {
 		case rowTail:
@@ -51,7 +52,7 @@ func (t *profileTask) load(id string, at int64) (*profileEntry, error) {
 			}
 			var points []journey.Point
 			points, err = wire.DecodePoints(value)
-			p.Restore(points)
+			all = append(all, points...)
 		default:
 			err = t.decode(p, key[len(prefix):], value)
 		}
@@ -59,11 +60,14 @@ func (t *profileTask) load(id string, at int64) (*profileEntry, error) {
 	})
 	if err == nil && short {
 		err = t.loadTail(p, prefix, tail)
+	} else {
+		p.Restore(slices.Clone(all)) // one piece of memory, as large as it must be
+		t.loaded = all[:0]
 	}
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", id, err)
 	}
-	t.profiles.put(p.ID, p)
+	t.profiles.put(p)
 	return p, nil
 }
 

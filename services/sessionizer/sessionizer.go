@@ -50,6 +50,8 @@ type Options struct {
 	Log            *zap.Logger
 	Registerer     prometheus.Registerer // may be nil
 
+	cacheBytes int // of a generation of decoded states, for tests; 0: the constant's
+
 	floor    uint32         // epoch of the control record: what is of a lower one is not read
 	erasures []wire.Erasure // whose events are held back, as of the start
 

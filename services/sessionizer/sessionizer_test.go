@@ -62,6 +62,7 @@ func (r *rig) start(change ...func(*sessionizer.Options)) (stop func() error) {
 	o := sessionizer.Options{
 		Namespace: r.ns, Cluster: r.cluster, Model: m, InstanceID: "test", CommitInterval: 20 * time.Millisecond, Log: log,
 	}
+	sessionizer.SmallCache(&o)
 	for _, c := range change {
 		c(&o)
 	}

@@ -127,6 +127,9 @@ func (s *sim) start(id string, change ...func(*sessionizer.Options)) *run {
 	o := sessionizer.Options{
 		Namespace: simNamespace, Cluster: s.cluster(m.dial), Model: s.model, InstanceID: id, MaxRestarts: 20, Log: log,
 	}
+	if s.seed%2 == 0 {
+		sessionizer.SmallCache(&o)
+	}
 	for _, c := range change {
 		c(&o)
 	}

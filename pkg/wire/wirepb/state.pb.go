@@ -131,11 +131,11 @@ func (x *DeviceRow) GetEvictedThroughMs() int64 {
 type HashRow struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Hashes []uint64               `protobuf:"fixed64,1,rep,packed,name=hashes,proto3" json:"hashes,omitempty"`
-	// Record time of the last change, latest event time, and when the row's timer
-	// fires.
-	TouchedMs     int64 `protobuf:"varint,2,opt,name=touched_ms,json=touchedMs,proto3" json:"touched_ms,omitempty"`
-	LatestMs      int64 `protobuf:"varint,3,opt,name=latest_ms,json=latestMs,proto3" json:"latest_ms,omitempty"`
-	TimerMs       int64 `protobuf:"varint,4,opt,name=timer_ms,json=timerMs,proto3" json:"timer_ms,omitempty"`
+	// Record time of the last change, and latest event time.
+	TouchedMs int64 `protobuf:"varint,2,opt,name=touched_ms,json=touchedMs,proto3" json:"touched_ms,omitempty"`
+	LatestMs  int64 `protobuf:"varint,3,opt,name=latest_ms,json=latestMs,proto3" json:"latest_ms,omitempty"`
+	// A timer fires when the row is due. Before 2026-11-23 an int64: the timer's time.
+	Armed         bool `protobuf:"varint,4,opt,name=armed,proto3" json:"armed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -191,11 +191,11 @@ func (x *HashRow) GetLatestMs() int64 {
 	return 0
 }
 
-func (x *HashRow) GetTimerMs() int64 {
+func (x *HashRow) GetArmed() bool {
 	if x != nil {
-		return x.TimerMs
+		return x.Armed
 	}
-	return 0
+	return false
 }
 
 type VoidRow struct {
@@ -328,39 +328,42 @@ func (x *CampaignRow) GetContent() string {
 
 // SessionRow is one session of the device step.
 type SessionRow struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	StartMs       int64                  `protobuf:"varint,2,opt,name=start_ms,json=startMs,proto3" json:"start_ms,omitempty"`
-	EndMs         int64                  `protobuf:"varint,3,opt,name=end_ms,json=endMs,proto3" json:"end_ms,omitempty"`
-	MintedMs      int64                  `protobuf:"varint,4,opt,name=minted_ms,json=mintedMs,proto3" json:"minted_ms,omitempty"`
-	Absorbed      []*VoidRow             `protobuf:"bytes,5,rep,name=absorbed,proto3" json:"absorbed,omitempty"`
-	Touchpoints   uint64                 `protobuf:"varint,6,opt,name=touchpoints,proto3" json:"touchpoints,omitempty"`
-	Bots          uint64                 `protobuf:"varint,7,opt,name=bots,proto3" json:"bots,omitempty"`
-	Live          bool                   `protobuf:"varint,8,opt,name=live,proto3" json:"live,omitempty"`
-	FirstId       string                 `protobuf:"bytes,9,opt,name=first_id,json=firstId,proto3" json:"first_id,omitempty"`
-	LastId        string                 `protobuf:"bytes,10,opt,name=last_id,json=lastId,proto3" json:"last_id,omitempty"`
-	Channel       string                 `protobuf:"bytes,11,opt,name=channel,proto3" json:"channel,omitempty"`
-	LastChannel   string                 `protobuf:"bytes,12,opt,name=last_channel,json=lastChannel,proto3" json:"last_channel,omitempty"`
-	Source        string                 `protobuf:"bytes,13,opt,name=source,proto3" json:"source,omitempty"`
-	Referrer      string                 `protobuf:"bytes,14,opt,name=referrer,proto3" json:"referrer,omitempty"`
-	Campaign      *CampaignRow           `protobuf:"bytes,15,opt,name=campaign,proto3" json:"campaign,omitempty"`
-	Landing       string                 `protobuf:"bytes,16,opt,name=landing,proto3" json:"landing,omitempty"`
-	LandingMs     int64                  `protobuf:"varint,17,opt,name=landing_ms,json=landingMs,proto3" json:"landing_ms,omitempty"`
-	LandingId     string                 `protobuf:"bytes,18,opt,name=landing_id,json=landingId,proto3" json:"landing_id,omitempty"`
-	Exit          string                 `protobuf:"bytes,19,opt,name=exit,proto3" json:"exit,omitempty"`
-	ExitMs        int64                  `protobuf:"varint,20,opt,name=exit_ms,json=exitMs,proto3" json:"exit_ms,omitempty"`
-	ExitId        string                 `protobuf:"bytes,21,opt,name=exit_id,json=exitId,proto3" json:"exit_id,omitempty"`
-	RevenueMicros int64                  `protobuf:"zigzag64,22,opt,name=revenue_micros,json=revenueMicros,proto3" json:"revenue_micros,omitempty"`
-	Closed        bool                   `protobuf:"varint,23,opt,name=closed,proto3" json:"closed,omitempty"`
-	Device        string                 `protobuf:"bytes,24,opt,name=device,proto3" json:"device,omitempty"`
-	Pages         uint64                 `protobuf:"varint,25,opt,name=pages,proto3" json:"pages,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Id          string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	StartMs     int64                  `protobuf:"varint,2,opt,name=start_ms,json=startMs,proto3" json:"start_ms,omitempty"`
+	EndMs       int64                  `protobuf:"varint,3,opt,name=end_ms,json=endMs,proto3" json:"end_ms,omitempty"`
+	MintedMs    int64                  `protobuf:"varint,4,opt,name=minted_ms,json=mintedMs,proto3" json:"minted_ms,omitempty"`
+	Absorbed    []*VoidRow             `protobuf:"bytes,5,rep,name=absorbed,proto3" json:"absorbed,omitempty"`
+	Touchpoints uint64                 `protobuf:"varint,6,opt,name=touchpoints,proto3" json:"touchpoints,omitempty"`
+	Bots        uint64                 `protobuf:"varint,7,opt,name=bots,proto3" json:"bots,omitempty"`
+	Live        bool                   `protobuf:"varint,8,opt,name=live,proto3" json:"live,omitempty"`
+	FirstId     string                 `protobuf:"bytes,9,opt,name=first_id,json=firstId,proto3" json:"first_id,omitempty"`
+	LastId      string                 `protobuf:"bytes,10,opt,name=last_id,json=lastId,proto3" json:"last_id,omitempty"` // empty: the first's
+	Channel     string                 `protobuf:"bytes,11,opt,name=channel,proto3" json:"channel,omitempty"`
+	LastChannel string                 `protobuf:"bytes,12,opt,name=last_channel,json=lastChannel,proto3" json:"last_channel,omitempty"`
+	Source      string                 `protobuf:"bytes,13,opt,name=source,proto3" json:"source,omitempty"`
+	Referrer    string                 `protobuf:"bytes,14,opt,name=referrer,proto3" json:"referrer,omitempty"`
+	Campaign    *CampaignRow           `protobuf:"bytes,15,opt,name=campaign,proto3" json:"campaign,omitempty"`
+	// Pages, and the touchpoints they are of; without an id these are the first and the
+	// last one.
+	Landing       string `protobuf:"bytes,16,opt,name=landing,proto3" json:"landing,omitempty"`
+	LandingMs     int64  `protobuf:"varint,17,opt,name=landing_ms,json=landingMs,proto3" json:"landing_ms,omitempty"`
+	LandingId     string `protobuf:"bytes,18,opt,name=landing_id,json=landingId,proto3" json:"landing_id,omitempty"`
+	Exit          string `protobuf:"bytes,19,opt,name=exit,proto3" json:"exit,omitempty"`
+	ExitMs        int64  `protobuf:"varint,20,opt,name=exit_ms,json=exitMs,proto3" json:"exit_ms,omitempty"`
+	ExitId        string `protobuf:"bytes,21,opt,name=exit_id,json=exitId,proto3" json:"exit_id,omitempty"`
+	RevenueMicros int64  `protobuf:"zigzag64,22,opt,name=revenue_micros,json=revenueMicros,proto3" json:"revenue_micros,omitempty"`
+	Closed        bool   `protobuf:"varint,23,opt,name=closed,proto3" json:"closed,omitempty"`
+	Device        string `protobuf:"bytes,24,opt,name=device,proto3" json:"device,omitempty"`
+	Pages         uint64 `protobuf:"varint,25,opt,name=pages,proto3" json:"pages,omitempty"`
 	// Pairs: number of the event in the model, count.
 	Events         []uint64 `protobuf:"varint,26,rep,packed,name=events,proto3" json:"events,omitempty"`
 	SentimentSum   int64    `protobuf:"zigzag64,27,opt,name=sentiment_sum,json=sentimentSum,proto3" json:"sentiment_sum,omitempty"`
 	SentimentCount uint64   `protobuf:"varint,28,opt,name=sentiment_count,json=sentimentCount,proto3" json:"sentiment_count,omitempty"`
 	Oversized      bool     `protobuf:"varint,29,opt,name=oversized,proto3" json:"oversized,omitempty"`
 	TouchedMs      int64    `protobuf:"varint,30,opt,name=touched_ms,json=touchedMs,proto3" json:"touched_ms,omitempty"`
-	TimerMs        int64    `protobuf:"varint,31,opt,name=timer_ms,json=timerMs,proto3" json:"timer_ms,omitempty"`
+	// A timer fires when the row is due. Before 2026-11-23 an int64: the timer's time.
+	Armed bool `protobuf:"varint,31,opt,name=armed,proto3" json:"armed,omitempty"`
 	// Channel group, and the touchpoint it is of; without an id it is the first one's.
 	Group         string `protobuf:"bytes,32,opt,name=group,proto3" json:"group,omitempty"`
 	GroupMs       int64  `protobuf:"varint,33,opt,name=group_ms,json=groupMs,proto3" json:"group_ms,omitempty"`
@@ -609,11 +612,11 @@ func (x *SessionRow) GetTouchedMs() int64 {
 	return 0
 }
 
-func (x *SessionRow) GetTimerMs() int64 {
+func (x *SessionRow) GetArmed() bool {
 	if x != nil {
-		return x.TimerMs
+		return x.Armed
 	}
-	return 0
+	return false
 }
 
 func (x *SessionRow) GetGroup() string {
@@ -2960,13 +2963,13 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\x06frozen\x18\x05 \x01(\bR\x06frozen\x12\x18\n" +
 	"\areduced\x18\x06 \x01(\bR\areduced\x12\x1c\n" +
 	"\toversized\x18\a \x01(\bR\toversized\x12,\n" +
-	"\x12evicted_through_ms\x18\b \x01(\x03R\x10evictedThroughMs\"x\n" +
+	"\x12evicted_through_ms\x18\b \x01(\x03R\x10evictedThroughMs\"s\n" +
 	"\aHashRow\x12\x16\n" +
 	"\x06hashes\x18\x01 \x03(\x06R\x06hashes\x12\x1d\n" +
 	"\n" +
 	"touched_ms\x18\x02 \x01(\x03R\ttouchedMs\x12\x1b\n" +
-	"\tlatest_ms\x18\x03 \x01(\x03R\blatestMs\x12\x19\n" +
-	"\btimer_ms\x18\x04 \x01(\x03R\atimerMs\"6\n" +
+	"\tlatest_ms\x18\x03 \x01(\x03R\blatestMs\x12\x14\n" +
+	"\x05armed\x18\x04 \x01(\bR\x05armed\"6\n" +
 	"\aVoidRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tminted_ms\x18\x02 \x01(\x03R\bmintedMs\"\x7f\n" +
@@ -2975,7 +2978,7 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\x06medium\x18\x02 \x01(\tR\x06medium\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x12\n" +
 	"\x04term\x18\x04 \x01(\tR\x04term\x12\x18\n" +
-	"\acontent\x18\x05 \x01(\tR\acontent\"\xd1\a\n" +
+	"\acontent\x18\x05 \x01(\tR\acontent\"\xcc\a\n" +
 	"\n" +
 	"SessionRow\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
@@ -3011,8 +3014,8 @@ const file_cairn_v1_state_proto_rawDesc = "" +
 	"\x0fsentiment_count\x18\x1c \x01(\x04R\x0esentimentCount\x12\x1c\n" +
 	"\toversized\x18\x1d \x01(\bR\toversized\x12\x1d\n" +
 	"\n" +
-	"touched_ms\x18\x1e \x01(\x03R\ttouchedMs\x12\x19\n" +
-	"\btimer_ms\x18\x1f \x01(\x03R\atimerMs\x12\x14\n" +
+	"touched_ms\x18\x1e \x01(\x03R\ttouchedMs\x12\x14\n" +
+	"\x05armed\x18\x1f \x01(\bR\x05armed\x12\x14\n" +
 	"\x05group\x18  \x01(\tR\x05group\x12\x19\n" +
 	"\bgroup_ms\x18! \x01(\x03R\agroupMs\x12\x19\n" +
 	"\bgroup_id\x18\" \x01(\tR\agroupId\"\x8c\x05\n" +

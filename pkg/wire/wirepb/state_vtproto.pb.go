@@ -68,7 +68,7 @@ func (m *HashRow) CloneVT() *HashRow {
 	r := new(HashRow)
 	r.TouchedMs = m.TouchedMs
 	r.LatestMs = m.LatestMs
-	r.TimerMs = m.TimerMs
+	r.Armed = m.Armed
 	if rhs := m.Hashes; rhs != nil {
 		tmpContainer := make([]uint64, len(rhs))
 		copy(tmpContainer, rhs)
@@ -157,7 +157,7 @@ func (m *SessionRow) CloneVT() *SessionRow {
 	r.SentimentCount = m.SentimentCount
 	r.Oversized = m.Oversized
 	r.TouchedMs = m.TouchedMs
-	r.TimerMs = m.TimerMs
+	r.Armed = m.Armed
 	r.Group = m.Group
 	r.GroupMs = m.GroupMs
 	r.GroupId = m.GroupId
@@ -1074,8 +1074,13 @@ func (m *HashRow) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i -= len(m.unknownFields)
 		copy(dAtA[i:], m.unknownFields)
 	}
-	if m.TimerMs != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.TimerMs))
+	if m.Armed {
+		i--
+		if m.Armed {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
 		i--
 		dAtA[i] = 0x20
 	}
@@ -1269,8 +1274,13 @@ func (m *SessionRow) MarshalToSizedBufferVT(dAtA []byte) (int, error) {
 		i--
 		dAtA[i] = 0x82
 	}
-	if m.TimerMs != 0 {
-		i = protohelpers.EncodeVarint(dAtA, i, uint64(m.TimerMs))
+	if m.Armed {
+		i--
+		if m.Armed {
+			dAtA[i] = 1
+		} else {
+			dAtA[i] = 0
+		}
 		i--
 		dAtA[i] = 0x1
 		i--
@@ -3732,8 +3742,8 @@ func (m *HashRow) SizeVT() (n int) {
 	if m.LatestMs != 0 {
 		n += 1 + protohelpers.SizeOfVarint(uint64(m.LatestMs))
 	}
-	if m.TimerMs != 0 {
-		n += 1 + protohelpers.SizeOfVarint(uint64(m.TimerMs))
+	if m.Armed {
+		n += 2
 	}
 	n += len(m.unknownFields)
 	return n
@@ -3902,8 +3912,8 @@ func (m *SessionRow) SizeVT() (n int) {
 	if m.TouchedMs != 0 {
 		n += 2 + protohelpers.SizeOfVarint(uint64(m.TouchedMs))
 	}
-	if m.TimerMs != 0 {
-		n += 2 + protohelpers.SizeOfVarint(uint64(m.TimerMs))
+	if m.Armed {
+		n += 3
 	}
 	l = len(m.Group)
 	if l > 0 {
@@ -5152,9 +5162,9 @@ func (m *HashRow) UnmarshalVTUnsafe(dAtA []byte) error {
 			}
 		case 4:
 			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field TimerMs", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field Armed", wireType)
 			}
-			m.TimerMs = 0
+			var v int
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -5164,11 +5174,12 @@ func (m *HashRow) UnmarshalVTUnsafe(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.TimerMs |= int64(b&0x7F) << shift
+				v |= int(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.Armed = bool(v != 0)
 		default:
 			iNdEx = preIndex
 			skippy, err := protohelpers.Skip(dAtA[iNdEx:])
@@ -6429,9 +6440,9 @@ func (m *SessionRow) UnmarshalVTUnsafe(dAtA []byte) error {
 			}
 		case 31:
 			if wireType != 0 {
-				return fmt.Errorf("proto: wrong wireType = %d for field TimerMs", wireType)
+				return fmt.Errorf("proto: wrong wireType = %d for field Armed", wireType)
 			}
-			m.TimerMs = 0
+			var v int
 			for shift := uint(0); ; shift += 7 {
 				if shift >= 64 {
 					return protohelpers.ErrIntOverflow
@@ -6441,11 +6452,12 @@ func (m *SessionRow) UnmarshalVTUnsafe(dAtA []byte) error {
 				}
 				b := dAtA[iNdEx]
 				iNdEx++
-				m.TimerMs |= int64(b&0x7F) << shift
+				v |= int(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}
 			}
+			m.Armed = bool(v != 0)
 		case 32:
 			if wireType != 2 {
 				return fmt.Errorf("proto: wrong wireType = %d for field Group", wireType)

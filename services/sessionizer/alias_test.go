@@ -1,0 +1,181 @@
+package sessionizer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/cairnhq/cairn/pkg/stream"
+	"github.com/cairnhq/cairn/pkg/wire"
+)
+
+// TestNothingKeepsARecordsMemory: what comes of records is the same when all of them
+// come in the same few pieces of memory, as the engine has it; with states that stay in
+// memory, and with ones that are read from their rows again.
+func TestNothingKeepsARecordsMemory(t *testing.T) {
+	for _, cacheSize := range []int{0, 1} {
+		want := newAliasRig(t, cacheSize, 1_000_000).play(7)
+		for _, pieces := range []int{1, 2, 5} {
+			t.Run(fmt.Sprintf("cache of %d, %d pieces", cacheSize, pieces), func(t *testing.T) {
+				got := newAliasRig(t, cacheSize, pieces).play(7)
+				require.Len(t, got, len(want))
+				for i := range want {
+					require.Equal(t, want[i], got[i])
+				}
+			})
+		}
+	}
+}
+
+// aliasRig runs both steps, and notes all that they say.
+type aliasRig struct {
+	*costRig
+
+	t      *testing.T
+	memory [][]byte      // of records, in turns
+	n      int           // records so far
+	sent   []*kgo.Record // of the open transaction
+	said   []string
+	topic  map[string]int
+}
+
+func newAliasRig(t *testing.T, cacheSize, pieces int) *aliasRig {
+	t.Helper()
+	r := &aliasRig{t: t, memory: make([][]byte, pieces), topic: map[string]int{}}
+	r.costRig = newCostRig(t, shop(t), func(o *Options) { o.cacheBytes = cacheSize })
+	onward := r.device.onward
+	r.device.onward = func(rec *kgo.Record) {
+		r.note(rec)
+		onward(rec)
+	}
+	r.profile.onward = r.note
+	return r
+}
+
+// note remembers a record to be looked at when the transaction is complete.
+func (r *aliasRig) note(rec *kgo.Record) { r.sent = append(r.sent, rec) }
+
+// process hands a task a copy of a record, which is where an earlier one was.
+func (r *aliasRig) process(s *costStep, rec *kgo.Record) {
+	r.n++
+	memory := &r.memory[r.n%len(r.memory)]
+	if *memory == nil {
+		*memory = make([]byte, 4096)
+	}
+	rest := *memory
+	for i := range rest {
+		rest[i] = 0
+	}
+	own := func(b []byte) []byte {
+		n := copy(rest, b)
+		require.Len(r.t, b, n)
+		b, rest = rest[:n:n], rest[n:]
+		return b
+	}
+	c := *rec
+	c.Key, c.Value, c.Headers = own(rec.Key), own(rec.Value), nil
+	for _, h := range rec.Headers {
+		c.Headers = append(c.Headers, kgo.RecordHeader{Key: h.Key, Value: own(h.Value)})
+	}
+	s.state.Arrive(rec.Timestamp.UnixMilli())
+	require.NoError(r.t, s.task.Process(&c, s))
+}
+
+// flush ends a step's transaction, and says what it wrote.
+func (r *aliasRig) flush(s *costStep) {
+	clock := stream.Clock{Wall: r.now}
+	require.NoError(r.t, s.task.Tick(clock, s))
+	require.NoError(r.t, s.task.Flush(clock, s))
+	for _, rec := range r.sent {
+		r.topic[rec.Topic]++
+		r.said = append(r.said, fmt.Sprintf("%s %q %q %q", rec.Topic, rec.Key, rec.Value, rec.Headers))
+	}
+	r.sent = r.sent[:0]
+	changes, err := s.state.Fold()
+	require.NoError(r.t, err)
+	for _, c := range changes {
+		r.said = append(r.said, fmt.Sprintf("%s row %q %q", s.name, c.Key, c.Value))
+	}
+}
+
+// play lets a few visitors do everything, in transactions of some events.
+func (r *aliasRig) play(seed uint64) []string {
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	var again []*kgo.Record
+	for i := range 3000 {
+		r.now = costStart + int64(i)*20_000
+		rec := aliasEvent(rnd, i, r.now)
+		if len(again) > 0 && rnd.IntN(40) == 0 {
+			rec = again[rnd.IntN(len(again))]
+		}
+		again = append(again, rec)
+		r.process(&r.device, rec)
+		if rnd.IntN(12) > 0 {
+			continue
+		}
+		r.flush(&r.device)
+		for _, rec := range r.queue {
+			c := *rec
+			c.Timestamp = time.UnixMilli(r.now)
+			r.process(&r.profile, &c)
+		}
+		r.queue = r.queue[:0]
+		r.device.task.Committed()
+		r.flush(&r.profile)
+		r.profile.task.Committed()
+	}
+	for _, topic := range []string{
+		stream.TopicRaw, stream.TopicRejected, stream.TopicLate, stream.TopicTouchpoints, stream.TopicSessions,
+		stream.TopicIdentities, stream.TopicJourneys, stream.TopicTransitions, stream.TopicFrictions, stream.TopicQuality,
+	} {
+		require.Positive(r.t, r.topic[stream.Qualify("cost", topic)], "nothing was written to %s", topic)
+	}
+	return r.said
+}
+
+// aliasEvent is a raw record of one kind or another.
+func aliasEvent(rnd *rand.Rand, i int, now int64) *kgo.Record {
+	visitor := fmt.Sprintf("visitor-%d", rnd.IntN(25))
+	stamp := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }
+	at := now
+	switch rnd.IntN(30) {
+	case 0:
+		at -= rnd.Int64N(3 * 60 * 60 * 1000)
+	case 1:
+		at -= 40 * 24 * 60 * 60 * 1000
+	}
+	event := []string{"Product Viewed", "Product Added", "Checkout Started", "Order Completed", "Payment Failed", "Review Submitted"}[rnd.IntN(6)]
+	more := ""
+	switch rnd.IntN(12) {
+	case 0, 1:
+		more = fmt.Sprintf(`,"userId":"user-%d"`, rnd.IntN(12))
+	case 2:
+		more = fmt.Sprintf(`,"userId":"user-%d","externalIds":[{"type":"email","id":"who%d@example.com"}],"traits":{"plan":"gold"}`, rnd.IntN(12), rnd.IntN(9))
+	}
+	if rnd.IntN(3) == 0 {
+		more += fmt.Sprintf(`,"source":"till-%d"`, i%3)
+	}
+	typ := "track"
+	if rnd.IntN(40) == 0 {
+		typ, more = "alias", fmt.Sprintf(`,"userId":"user-%d","previousId":"user-%d"`, rnd.IntN(12), rnd.IntN(12))
+	}
+	value := fmt.Sprintf(`{"messageId":"m-%d","type":%q,"event":%q,"anonymousId":%q,"timestamp":%q,"receivedAt":%q,"channel":"web"%s,`+
+		`"context":{"page":{"url":"https://shop.example/p/%d?utm_source=s%d&gclid=c%d","referrer":"https://search%d.example/"},"userAgent":"Agent/%d","ip":"10.0.%d.7"},`+
+		`"properties":{"revenue":%d,"rating":%d,"text":"it is %d times bad"}}`,
+		i, typ, event, visitor, stamp(at), stamp(now), more, i%90, i%4, i, i%7, i%9, i%200, i%50, i%5, i)
+	rec := &kgo.Record{Topic: "cost.touchpoints.raw", Key: []byte(visitor), Value: []byte(value), Timestamp: time.UnixMilli(now), Offset: int64(i)}
+	rec.Headers = []kgo.RecordHeader{{Key: wire.HeaderSource, Value: fmt.Appendf(nil, "source-%d", i%3)}}
+	switch rnd.IntN(50) {
+	case 0:
+		rec.Value = fmt.Appendf(nil, "{broken %d", i)
+	case 1:
+		rec.Key = []byte("somebody else")
+	case 2:
+		rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: wire.HeaderReason, Value: []byte("bad_thing")}, kgo.RecordHeader{Key: wire.HeaderBackfill, Value: []byte("1")})
+	}
+	return rec
+}
