@@ -98,11 +98,14 @@ type Profile struct {
 	pastAnew   bool   // Past has changed since TakePast
 }
 
+// pointsSlack is for how many points there is room when some are restored: those of
+// a visit, mostly.
+const pointsSlack = 8
+
 // Restore adds stored points; they must be sorted by key before the first fold.
 func (p *Profile) Restore(points []Point) {
 	if p.points == nil {
-		p.points = slices.Clip(points)
-		return
+		p.points = make([]Point, 0, len(points)+pointsSlack)
 	}
 	p.points = append(p.points, points...)
 }

@@ -1,7 +1,5 @@
 package journey
 
-import "slices"
-
 // Tail is where a profile stands after the last of its points. With it the next
 // point is read without those before it, so that what a touchpoint costs does not
 // depend on how many there were.
@@ -49,7 +47,7 @@ func (h *Home) Slim(round func(at int64) int64) {
 	if from < slimFrom {
 		return
 	}
-	h.points = slices.Clone(h.points[from:])
+	h.points = append(make([]Point, 0, len(h.points)-from+pointsSlack), h.points[from:]...)
 	h.held += from
 	h.now.n -= from
 	h.marks, h.tailOnly = nil, true

@@ -8,15 +8,21 @@ import (
 )
 
 // overlay is what the open transaction has changed, in key order, so that a scan
-// costs what it matches and not what the transaction holds.
+// costs what it matches and not what the transaction holds. Its memory serves each
+// transaction anew.
 type overlay struct {
 	rows   *btree.BTreeG[Change]
-	keys   []byte   // the end of it takes further keys; those in it are in use
+	chunks [][]byte // the first used of them hold keys and values
+	used   int
 	listed []Change // to be used again
 }
 
-// keyChunk is how much memory for keys is taken at a time, in bytes.
-const keyChunk = 16 << 10
+// Sizes of what an overlay asks for at once, in bytes, and keeps at most between
+// transactions.
+const (
+	overlayChunk  = 64 << 10
+	overlayChunks = 32
+)
 
 func newOverlay() overlay {
 	less := func(a, b Change) bool { return bytes.Compare(a.Key, b.Key) < 0 }
@@ -30,20 +36,35 @@ func (o *overlay) get(key []byte) (Change, bool) {
 	return o.rows.Get(Change{Key: key})
 }
 
-// put notes a change. It keeps value, and a copy of key.
+// put notes a change. It keeps copies; a nil value stays nil.
 func (o *overlay) put(key, value []byte) {
-	if len(key) > cap(o.keys)-len(o.keys) {
-		o.keys = make([]byte, 0, max(keyChunk, len(key)))
+	both := o.take(len(key) + len(value))
+	n := copy(both, key)
+	c := Change{Key: both[:n:n]}
+	if value != nil {
+		copy(both[n:], value)
+		c.Value = both[n:]
 	}
-	n := len(o.keys)
-	o.keys = append(o.keys, key...)
-	o.rows.ReplaceOrInsert(Change{o.keys[n:len(o.keys):len(o.keys)], value})
+	o.rows.ReplaceOrInsert(c)
+}
+
+// take returns n bytes that are valid until clear.
+func (o *overlay) take(n int) []byte {
+	for ; o.used < len(o.chunks); o.used++ {
+		c := o.chunks[o.used]
+		if from := len(c); cap(c)-from >= n {
+			o.chunks[o.used] = c[:from+n]
+			return c[from : from+n : from+n]
+		}
+	}
+	o.chunks = append(o.chunks, make([]byte, n, max(n, overlayChunk)))
+	return o.chunks[o.used][:n:n]
 }
 
 // list is all changes by key, valid until it is called again.
 func (o *overlay) list() []Change {
 	clear(o.listed)
-	if cap(o.listed) > keptRecords {
+	if cap(o.listed) > keptChanges {
 		o.listed = nil
 	}
 	out := slices.Grow(o.listed[:0], o.rows.Len())
@@ -55,10 +76,17 @@ func (o *overlay) list() []Change {
 	return out
 }
 
-// clear forgets the changes. Their memory stays valid for who still uses it.
+// clear forgets the changes and takes their memory back.
 func (o *overlay) clear() {
 	o.rows.Clear(true)
-	o.keys = nil
+	kept := o.chunks[:0]
+	for _, c := range o.chunks {
+		if cap(c) == overlayChunk && len(kept) < overlayChunks { // not one of a huge row
+			kept = append(kept, c[:0])
+		}
+	}
+	clear(o.chunks[len(kept):])
+	o.chunks, o.used = kept, 0
 }
 
 // cursor walks a range of the overlay. It fetches a few rows at a time, so it is

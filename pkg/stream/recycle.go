@@ -8,12 +8,23 @@ import (
 )
 
 // recycler gives the memory of fetched records to the next ones: unpacked batches,
-// and the records in them. Half of what the steps would otherwise ask the garbage
+// and the records in them. A third of what the steps would otherwise ask the garbage
 // collector for is that. It is safe for concurrent use.
 //
 // A record is recycled when its task has processed it. Nothing may alias it after
 // that: the client fills what is recycled with zeros.
-type recycler struct{ bytes, records sync.Pool }
+type recycler struct {
+	bytes   shelf[byte]
+	records shelf[kgo.Record]
+}
+
+// Bounds of what a recycler keeps, together and of one batch: clients send up to 1 MB,
+// packed or not.
+const (
+	keptBytes    = 32 << 20
+	keptRecords  = 64 << 10 // some 200 bytes each
+	largestBatch = 2 << 20
+)
 
 // unpackedRatio is how much larger than packed a batch is taken to be where its codec
 // does not say.
@@ -21,38 +32,76 @@ const unpackedRatio = 6
 
 // GetDecompressBytes implements kgo.PoolDecompressBytes.
 func (c *recycler) GetDecompressBytes(packed []byte, codec kgo.CompressionCodecType) []byte {
-	least, n := 0, unpackedRatio*len(packed) // what is too small grows, and comes back so
+	n := unpackedRatio * len(packed)
+	least := n / 2 // what is too small grows, and comes back so
 	if known, err := s2.DecodedLen(packed); err == nil && codec == kgo.CodecSnappy {
-		n = min(known, maxRecycled) // it may say anything: the decoder finds out
+		n = min(known, largestBatch) // it may say anything: the decoder finds out
 		least = n
 	}
-	if b, ok := c.bytes.Get().(*[]byte); ok && cap(*b) >= least {
-		return (*b)[:0]
+	if b := c.bytes.take(least); b != nil {
+		return b
 	}
-	return make([]byte, 0, n)
+	return make([]byte, 0, (n+sizeStep-1)/sizeStep*sizeStep)
 }
+
+// sizeStep is what sizes of batches are rounded up to, so that more of them go into
+// the memory of others.
+const sizeStep = 32 << 10
 
 // PutDecompressBytes implements kgo.PoolDecompressBytes.
 func (c *recycler) PutDecompressBytes(b []byte) {
-	if cap(b) <= maxRecycled {
-		c.bytes.Put(&b)
+	if cap(b) <= largestBatch {
+		c.bytes.put(b, keptBytes)
 	}
 }
 
-// maxRecycled bounds what is kept of one batch, in bytes: clients send up to 1 MB.
-const maxRecycled = 4 << 20
-
 // GetRecords implements kgo.PoolRecords.
 func (c *recycler) GetRecords(n int) []kgo.Record {
-	if rs, ok := c.records.Get().(*[]kgo.Record); ok && cap(*rs) >= n {
-		return (*rs)[:n]
+	if rs := c.records.take(n); rs != nil {
+		return rs[:n]
 	}
 	return make([]kgo.Record, n)
 }
 
 // PutRecords implements kgo.PoolRecords.
-func (c *recycler) PutRecords(rs []kgo.Record) {
-	if len(rs) <= maxRecycled/200 {
-		c.records.Put(&rs)
+func (c *recycler) PutRecords(rs []kgo.Record) { c.records.put(rs, keptRecords) }
+
+// shelf holds slices that wait for their next use. It is safe for concurrent use.
+type shelf[T any] struct {
+	mu   sync.Mutex
+	list [][]T // guarded by mu
+	size int   // guarded by mu: their capacities together
+}
+
+// looked is how many of the slices put last are looked at for one that is large enough.
+const looked = 8
+
+// take returns a slice without elements that has room for n, nil if there is none.
+func (s *shelf[T]) take(n int) []T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end := len(s.list)
+	for i := end - 1; i >= max(0, end-looked); i-- {
+		if b := s.list[i]; cap(b) >= n {
+			s.list[i], s.list[end-1] = s.list[end-1], nil
+			s.list = s.list[:end-1]
+			s.size -= cap(b)
+			return b[:0]
+		}
+	}
+	return nil
+}
+
+// put keeps a slice, unless more than limit would be kept then. The oldest ones go,
+// so that sizes that nobody asks for do not stay.
+func (s *shelf[T]) put(b []T, limit int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = append(s.list, b)
+	s.size += cap(b)
+	for s.size > limit {
+		s.size -= cap(s.list[0])
+		s.list[0] = nil
+		s.list = s.list[1:]
 	}
 }

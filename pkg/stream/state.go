@@ -3,6 +3,7 @@ package stream
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
@@ -27,7 +28,7 @@ func newState(store Store, meta *wirepb.PartitionMeta) *State {
 // value stays valid; the caller must not change it.
 func (s *State) Get(key []byte) ([]byte, error) {
 	if c, ok := s.overlay.get(key); ok {
-		return c.Value, nil
+		return slices.Clone(c.Value), nil
 	}
 	return s.store.Get(key)
 }
@@ -79,7 +80,7 @@ func (s *State) merge(from, to []byte, fn func(key, value []byte) error, scan fu
 			}
 			over.skip()
 			if c.Value != nil {
-				if err := fn(c.Key, c.Value); err != nil {
+				if err := fn(c.Key, slices.Clone(c.Value)); err != nil {
 					return err
 				}
 			}
@@ -90,7 +91,7 @@ func (s *State) merge(from, to []byte, fn func(key, value []byte) error, scan fu
 		err := before(key)
 		if c, ok := over.peek(); err == nil && ok && bytes.Equal(c.Key, key) {
 			over.skip()
-			if value = c.Value; value == nil {
+			if value = slices.Clone(c.Value); value == nil {
 				return nil
 			}
 		}
@@ -109,8 +110,7 @@ func (s *State) merge(from, to []byte, fn func(key, value []byte) error, scan fu
 	return err
 }
 
-// Put replaces a row. The state keeps value, which must not be nil or change; key
-// may be reused.
+// Put replaces a row. It keeps copies: key and value may be used again.
 func (s *State) Put(key, value []byte) {
 	if value == nil {
 		value = []byte{}

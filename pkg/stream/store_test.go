@@ -246,15 +246,28 @@ func TestValuesStayValid(t *testing.T) {
 			}
 			require.NoError(t, st.commit(st.changes(), 1))
 			for round := range 2 {
+				for i := range 250 { // some are read from the open transaction, some only there
+					key := fmt.Sprintf("d%03d", 2*i+2)
+					if want[key] == nil {
+						want[key] = bytes.Repeat([]byte{byte(i)}, 400)
+					}
+					st.Put([]byte(key), want[key])
+				}
 				kept := map[string][]byte{}
 				require.NoError(t, st.Scan([]byte("d"), func(key, value []byte) error {
 					kept[string(key)] = value
 					return nil
 				}))
-				one, err := st.Get([]byte("d007"))
+				one, err := st.Get([]byte("d008"))
 				require.NoError(t, err)
-				for i := range 500 {
+				for i := range 501 {
 					st.Put(fmt.Appendf(nil, "d%03d", i), bytes.Repeat([]byte{0xee}, 400))
+				}
+				for range 2 { // the memory of a transaction serves the next one
+					require.NoError(t, st.commit(st.changes(), int64(2+round)))
+					for i := range 1000 {
+						st.Put(fmt.Appendf(nil, "e%03d", i), bytes.Repeat([]byte{0xdd}, 400))
+					}
 				}
 				require.NoError(t, st.commit(st.changes(), int64(2+round)))
 				if p, ok := store.(*pebbleStore); ok {
@@ -262,7 +275,7 @@ func TestValuesStayValid(t *testing.T) {
 					require.NoError(t, p.d.db.Compact(t.Context(), []byte{0}, []byte{255}, false))
 				}
 				require.Equal(t, want, kept)
-				require.Equal(t, want["d007"], one)
+				require.Equal(t, want["d008"], one)
 				for key := range want {
 					want[key] = bytes.Repeat([]byte{0xee}, 400)
 				}

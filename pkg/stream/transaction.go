@@ -140,13 +140,13 @@ type flushedPart struct {
 	meta    *kgo.Record
 }
 
-// keptRecords is how many records of the changelog a partition keeps for the next
+// keptChanges is how many records of the changelog a partition keeps for the next
 // transaction.
-const keptRecords = 4096
+const keptChanges = 4096
 
 // changelog is the memory of n records, which serves each transaction anew.
 func (p *part) changelog(n int) []kgo.Record {
-	if n > keptRecords {
+	if n > keptChanges {
 		return make([]kgo.Record, n)
 	}
 	p.log = slices.Grow(p.log[:0], n)[:n]

@@ -20,8 +20,6 @@ type cloudEvent[T any] struct {
 
 const millisLayout = "2006-01-02T15:04:05.000Z"
 
-func formatMillis(ms int64) string { return time.UnixMilli(ms).UTC().Format(millisLayout) }
-
 // eventTimes reads the two times of a transition or friction, in Unix ms. A
 // missing emission time is that of year 1, as it always was.
 func eventTimes(at, emitted string) (atMillis, emittedMillis int64, err error) {

@@ -3,7 +3,6 @@ package wire
 import (
 	"encoding/json"
 	"fmt"
-	"strconv"
 
 	"github.com/cairnhq/cairn/pkg/journey"
 )
@@ -36,23 +35,29 @@ type frictionData struct {
 
 // AppendFriction appends f as a structured-mode CloudEvent whose source is the
 // namespace. The id is friction/revision, so that it is unique.
-func AppendFriction(b []byte, namespace string, f *journey.Friction) ([]byte, error) {
-	e := cloudEvent[frictionData]{
-		SpecVersion: "1.0", ID: f.ID + "/" + strconv.FormatUint(f.Revision, 10),
-		Source: "/cairn/" + namespace, Type: FrictionType, Subject: f.Profile,
-		Time: formatMillis(f.AtMillis), DataContentType: ContentJSON,
-		Data: frictionData{
-			FrictionID: f.ID, Profile: f.Profile, JourneyID: f.JourneyID, Name: f.Name, Kind: f.Kind, Severity: f.Severity,
-			Stage: f.Stage, Substage: f.Substage, At: formatMillis(f.AtMillis), TouchpointID: f.TouchpointID,
-			Identifier: f.Identifier, SessionID: f.SessionID, Channel: f.Channel, Persona: f.Persona, Status: f.Status,
-			Revision: f.Revision, Live: f.Live, Model: f.Model, Emitted: formatMillis(f.EmittedMillis),
-		},
-	}
-	raw, err := json.Marshal(&e)
-	if err != nil {
-		return b, fmt.Errorf("encode friction %s: %w", e.ID, err)
-	}
-	return append(b, raw...), nil
+func AppendFriction(b []byte, namespace string, f *journey.Friction) []byte {
+	w := jsonWriter{b}
+	w.event(namespace, FrictionType, f.Profile, f.AtMillis, f.ID, f.Revision)
+	w.str("friction_id", f.ID)
+	w.str("profile", f.Profile)
+	w.str("journey_id", f.JourneyID)
+	w.str("name", f.Name)
+	w.str("kind", f.Kind)
+	w.int("severity", int64(f.Severity))
+	w.str("stage", f.Stage)
+	w.str("substage", f.Substage)
+	w.millis("at", f.AtMillis)
+	w.str("touchpoint_id", f.TouchpointID)
+	w.str("identifier", f.Identifier)
+	w.str("session_id", f.SessionID)
+	w.str("channel", f.Channel)
+	w.str("persona", f.Persona)
+	w.str("status", f.Status)
+	w.uint("revision", f.Revision)
+	w.bool("live", f.Live)
+	w.str("model", f.Model)
+	w.millis("emitted_at", f.EmittedMillis)
+	return append(w.b, "}}"...)
 }
 
 // DecodeFriction reads what AppendFriction wrote. Fields it does not know are

@@ -40,8 +40,11 @@ func EncodePast(p *journey.Past) []byte {
 }
 
 // EncodeTail is the row of where a profile stands after its last point.
-func EncodeTail(t *journey.Tail) []byte {
-	return marshalRow(&wirepb.TailRow{
+func EncodeTail(t *journey.Tail) []byte { return AppendTail(nil, t) }
+
+// AppendTail is EncodeTail behind b.
+func AppendTail(b []byte, t *journey.Tail) []byte {
+	return appendRow(b, stateVersion, &wirepb.TailRow{
 		Points: uint32(t.Points), At: keyRow(t.At), Behaviour: behaviour(&t.Behaviour), Troubles: troubles(t.Troubles),
 		Standing: standing(&t.Standing), Persona: t.Persona,
 	})

@@ -10,14 +10,17 @@ import (
 )
 
 // EncodePoints is a row of points, sorted by key.
-func EncodePoints(list []journey.Point) []byte {
+func EncodePoints(list []journey.Point) []byte { return AppendPoints(nil, list) }
+
+// AppendPoints is EncodePoints behind b.
+func AppendPoints(b []byte, list []journey.Point) []byte {
 	if len(list) == 0 {
-		return marshalRow((*wirepb.PointsRow)(nil))
+		return appendRow(b, stateVersion, (*wirepb.PointsRow)(nil))
 	}
 	e := encoders.Get().(*pointsEncoder) //nolint:forcetypeassert // nothing else is in it
 	defer encoders.Put(e)
 	defer e.reset()
-	return marshalRow(e.row(list))
+	return appendRow(b, stateVersion, e.row(list))
 }
 
 // DecodePoints is the reverse of EncodePoints. The points alias b.

@@ -60,19 +60,33 @@ func FromTouchpoint(t *journey.Touchpoint, r *wirepb.Touchpoint) {
 
 // Session is the record of a session.
 func Session(identifier string, m *journey.Model, s *journey.Session, revision uint64) *wirepb.Session {
-	r := &wirepb.Session{
+	return new(SessionRecord).Of(identifier, m, s, revision)
+}
+
+// SessionRecord is the memory of a session's record, to be used again.
+type SessionRecord struct {
+	record wirepb.Session
+	counts []*wirepb.EventCount
+}
+
+// Of is the record of a session, valid until the next call.
+func (r *SessionRecord) Of(identifier string, m *journey.Model, s *journey.Session, revision uint64) *wirepb.Session {
+	for len(r.counts) < len(s.Events) {
+		r.counts = append(r.counts, &wirepb.EventCount{})
+	}
+	for i, e := range s.Events {
+		r.counts[i].Event, r.counts[i].Count = m.EventName(e.Event), e.Count
+	}
+	r.record = wirepb.Session{
 		SessionId: s.ID, Identifier: identifier, Status: s.Status(), StartedMs: s.Start, EndedMs: s.End,
 		MintedMs: s.Minted, Touchpoints: s.Touchpoints, Channel: s.Channel, LastChannel: s.LastChannel,
 		Source: s.Source, LandingPage: s.Landing.Path, ExitPage: s.Exit.Path, Referrer: s.Referrer,
 		CampaignSource: s.Campaign.Source, CampaignMedium: s.Campaign.Medium, CampaignName: s.Campaign.Name,
 		RevenueMicros: s.RevenueMicros, IsBot: s.IsBot(), Revision: revision, Live: s.Live,
 		Device: s.Device, Pages: s.Pages, SentimentSum: s.SentimentSum, SentimentCount: s.SentimentCount, Oversized: s.Oversized,
-		ChannelGroup: s.ChannelGroup(),
+		ChannelGroup: s.ChannelGroup(), Events: r.counts[:len(s.Events)],
 	}
-	for _, e := range s.Events {
-		r.Events = append(r.Events, &wirepb.EventCount{Event: m.EventName(e.Event), Count: e.Count})
-	}
-	return r
+	return &r.record
 }
 
 // VoidSession is the record of a session that merged into another.

@@ -319,7 +319,7 @@ func eventSamples() []golden {
 	return []golden{
 		{
 			name: "transition", event: true, value: sampleTransition(),
-			encode: func() ([]byte, error) { return wire.AppendTransition(nil, "cairn", sampleTransition()) },
+			encode: func() ([]byte, error) { return wire.AppendTransition(nil, "cairn", sampleTransition()), nil },
 			decode: func(b []byte) (any, error) {
 				t := &journey.Transition{}
 				return t, wire.DecodeTransition(b, t)
@@ -327,7 +327,7 @@ func eventSamples() []golden {
 		},
 		{
 			name: "friction", event: true, value: sampleFriction(),
-			encode: func() ([]byte, error) { return wire.AppendFriction(nil, "cairn", sampleFriction()) },
+			encode: func() ([]byte, error) { return wire.AppendFriction(nil, "cairn", sampleFriction()), nil },
 			decode: func(b []byte) (any, error) {
 				f := &journey.Friction{}
 				return f, wire.DecodeFriction(b, f)

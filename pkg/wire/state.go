@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/wire/wirepb"
@@ -45,11 +46,14 @@ func Encode(b []byte, m Message) {
 }
 
 // marshalRow encodes a state row.
-func marshalRow(m Message) []byte { return marshalRowAs(stateVersion, m) }
+func marshalRow(m Message) []byte { return appendRow(nil, stateVersion, m) }
 
-func marshalRowAs(version byte, m Message) []byte {
-	b := marshal(m, 1)
-	b[0] = version
+// appendRow appends a state row of a version to b.
+func appendRow(b []byte, version byte, m Message) []byte {
+	n := m.SizeVT()
+	b = append(slices.Grow(b, 1+n), version)
+	b = b[:len(b)+n]
+	Encode(b[len(b)-n:], m)
 	return b
 }
 
@@ -95,8 +99,11 @@ func DecodeDevice(b []byte, d *journey.Device) error {
 }
 
 // EncodeHashes is the row of a chunk; day and number are in its key.
-func EncodeHashes(c *journey.HashChunk) []byte {
-	return marshalRow(&wirepb.HashRow{Hashes: c.Hashes, TouchedMs: c.Touched, LatestMs: c.Latest, Armed: c.Armed})
+func EncodeHashes(c *journey.HashChunk) []byte { return AppendHashes(nil, c) }
+
+// AppendHashes is EncodeHashes behind b.
+func AppendHashes(b []byte, c *journey.HashChunk) []byte {
+	return appendRow(b, stateVersion, &wirepb.HashRow{Hashes: c.Hashes, TouchedMs: c.Touched, LatestMs: c.Latest, Armed: c.Armed})
 }
 
 // DecodeHashes fills in what EncodeHashes keeps.
@@ -108,8 +115,24 @@ func DecodeHashes(b []byte, c *journey.HashChunk) error {
 }
 
 // EncodeSession is the row of a session.
-func EncodeSession(s *journey.Session) []byte {
-	r := &wirepb.SessionRow{
+func EncodeSession(s *journey.Session) []byte { return AppendSession(nil, s) }
+
+// sessionEncoder is the memory of a row of a session, to be used again.
+type sessionEncoder struct {
+	row      wirepb.SessionRow
+	campaign wirepb.CampaignRow
+}
+
+//nolint:gochecknoglobals // a pool is shared by all, or it is none
+var sessionEncoders = sync.Pool{New: func() any { return &sessionEncoder{} }}
+
+// AppendSession is EncodeSession behind b.
+func AppendSession(b []byte, s *journey.Session) []byte {
+	e := sessionEncoders.Get().(*sessionEncoder) //nolint:forcetypeassert // nothing else is in it
+	defer sessionEncoders.Put(e)
+	r := &e.row
+	events := r.Events[:0]
+	*r = wirepb.SessionRow{
 		Id: s.ID, StartMs: s.Start, EndMs: s.End, MintedMs: s.Minted, Absorbed: voids(s.Absorbed),
 		Touchpoints: s.Touchpoints, Bots: s.Bots, Live: s.Live, FirstId: s.FirstID, LastId: s.LastID,
 		Channel: s.Channel, LastChannel: s.LastChannel, Source: s.Source, Referrer: s.Referrer,
@@ -118,10 +141,12 @@ func EncodeSession(s *journey.Session) []byte {
 		TouchedMs: s.Touched, Armed: s.Armed,
 	}
 	for _, e := range s.Events {
-		r.Events = append(r.Events, uint64(e.Event), e.Count)
+		events = append(events, uint64(e.Event), e.Count)
 	}
+	r.Events = events
 	if c := s.Campaign; c != (journey.Campaign{}) {
-		r.Campaign = &wirepb.CampaignRow{Source: c.Source, Medium: c.Medium, Name: c.Name, Term: c.Term, Content: c.Content}
+		e.campaign = wirepb.CampaignRow{Source: c.Source, Medium: c.Medium, Name: c.Name, Term: c.Term, Content: c.Content}
+		r.Campaign = &e.campaign
 	}
 	r.Landing, r.LandingMs, r.LandingId = unless(s.Start, s.FirstID)(s.Landing.At())
 	r.Exit, r.ExitMs, r.ExitId = unless(s.End, s.LastID)(s.Exit.At())
@@ -129,7 +154,10 @@ func EncodeSession(s *journey.Session) []byte {
 	if s.LastID == s.FirstID {
 		r.LastId = ""
 	}
-	return marshalRowAs(sessionVersion, r)
+	b = appendRow(b, sessionVersion, r)
+	*r = wirepb.SessionRow{Events: events} // it lets go of what the session holds
+	e.campaign = wirepb.CampaignRow{}
+	return b
 }
 
 // unless leaves the position of a text out if it is that of a touchpoint, as mostly.
@@ -182,6 +210,9 @@ func or(ms int64, id string) func(text string, at int64, of string) (string, int
 }
 
 func voids(list []journey.Void) []*wirepb.VoidRow {
+	if len(list) == 0 {
+		return nil
+	}
 	out := make([]*wirepb.VoidRow, len(list))
 	for i, v := range list {
 		out[i] = &wirepb.VoidRow{Id: v.ID, MintedMs: v.Minted}
@@ -219,7 +250,10 @@ func fromKnownMap(r *wirepb.KnownMapRow) journey.KnownMap {
 }
 
 // EncodeJourneys is the row of a profile's journeys, with when its timer fires.
-func EncodeJourneys(p *journey.Profile, timer int64) []byte {
+func EncodeJourneys(p *journey.Profile, timer int64) []byte { return AppendJourneys(nil, p, timer) }
+
+// AppendJourneys is EncodeJourneys behind b.
+func AppendJourneys(b []byte, p *journey.Profile, timer int64) []byte {
 	r := &wirepb.JourneysRow{Journeys: make([]*wirepb.JourneyRow, len(p.Journeys)), TouchedMs: p.Touched, TimerMs: timer}
 	for i, j := range p.Journeys {
 		r.Journeys[i] = &wirepb.JourneyRow{
@@ -228,7 +262,7 @@ func EncodeJourneys(p *journey.Profile, timer int64) []byte {
 			EmittedFrom: j.EmittedFrom, Published: j.Published(), Lapsed: j.Lapsed, TouchedMs: j.Touched,
 		}
 	}
-	return marshalRow(r)
+	return appendRow(b, stateVersion, r)
 }
 
 // DecodeJourneys fills in what EncodeJourneys keeps. The journeys alias b.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"strconv"
 
 	"github.com/cairnhq/cairn/pkg/journey"
 )
@@ -49,36 +48,53 @@ type transitionSource struct {
 
 // AppendTransition appends t as a structured-mode CloudEvent whose source is
 // the namespace. The id is journey/seq/revision, so that it is unique.
-func AppendTransition(b []byte, namespace string, t *Transition) ([]byte, error) {
-	skipped := t.Skipped
-	if skipped == nil {
-		skipped = []string{}
+func AppendTransition(b []byte, namespace string, t *Transition) []byte {
+	w := jsonWriter{b}
+	w.event(namespace, TransitionType, t.Profile, t.AtMillis, t.JourneyID, uint64(t.Seq), t.Revision)
+	w.str("profile", t.Profile)
+	w.str("journey_id", t.JourneyID)
+	w.uint("seq", uint64(t.Seq))
+	w.str("from_stage", t.From)
+	w.str("to_stage", t.To)
+	w.str("direction", t.Direction)
+	w.str("substage", t.Substage)
+	w.raw("skipped", "[")
+	for i, stage := range t.Skipped {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.text(stage)
 	}
-	e := cloudEvent[transitionData]{
-		SpecVersion: "1.0",
-		ID:          t.JourneyID + "/" + strconv.FormatUint(uint64(t.Seq), 10) + "/" + strconv.FormatUint(t.Revision, 10),
-		Source:      "/cairn/" + namespace, Type: TransitionType, Subject: t.Profile,
-		Time: formatMillis(t.AtMillis), DataContentType: ContentJSON,
-		Data: transitionData{
-			Profile: t.Profile, JourneyID: t.JourneyID, Seq: t.Seq, From: t.From, To: t.To,
-			Direction: t.Direction, Substage: t.Substage, Skipped: skipped, At: formatMillis(t.AtMillis),
-			DwellMillis: t.DwellMillis, TouchpointID: t.TouchpointID, Identifier: t.Identifier,
-			SessionID: t.SessionID, Channel: t.Channel, Persona: t.Persona, Status: t.Status, Revision: t.Revision,
-			Live: t.Live, Model: t.Model, Emitted: formatMillis(t.EmittedMillis),
-		},
+	w.b = append(w.b, ']')
+	w.millis("at", t.AtMillis)
+	if t.DwellMillis != nil {
+		w.int("dwell_ms", *t.DwellMillis)
+	} else {
+		w.raw("dwell_ms", "null")
+	}
+	w.str("touchpoint_id", t.TouchpointID)
+	w.str("identifier", t.Identifier)
+	w.str("session_id", t.SessionID)
+	w.str("channel", t.Channel)
+	if t.CampaignSource != "" || t.CampaignMedium != "" || t.CampaignName != "" {
+		w.raw("campaign", "{")
+		w.str("source", t.CampaignSource)
+		w.str("medium", t.CampaignMedium)
+		w.str("name", t.CampaignName)
+		w.b = append(w.b, '}')
 	}
 	if t.Sentiment != nil {
-		score := float64(*t.Sentiment) / 100
-		e.Data.Sentiment = &score
+		w.hundredths("sentiment", *t.Sentiment)
+	} else {
+		w.raw("sentiment", "null")
 	}
-	if t.CampaignSource != "" || t.CampaignMedium != "" || t.CampaignName != "" {
-		e.Data.Campaign = &transitionSource{t.CampaignSource, t.CampaignMedium, t.CampaignName}
-	}
-	raw, err := json.Marshal(&e)
-	if err != nil {
-		return b, fmt.Errorf("encode transition %s: %w", e.ID, err)
-	}
-	return append(b, raw...), nil
+	w.str("persona", t.Persona)
+	w.str("status", t.Status)
+	w.uint("revision", t.Revision)
+	w.bool("live", t.Live)
+	w.str("model", t.Model)
+	w.millis("emitted_at", t.EmittedMillis)
+	return append(w.b, "}}"...)
 }
 
 // DecodeTransition reads what AppendTransition wrote. Fields it does not know

@@ -28,8 +28,20 @@ type arena struct {
 // produce emits a record of a Protobuf topic.
 func (a *arena) produce(out stream.Output, topic, key string, m wire.Message, headers []kgo.RecordHeader) {
 	b := a.take(len(key) + m.SizeVT())
+	wire.Encode(b[len(key):], m)
+	a.send(out, topic, key, b, headers)
+}
+
+// produceBytes emits a record with a copy of a value.
+func (a *arena) produceBytes(out stream.Output, topic, key string, value []byte, headers []kgo.RecordHeader) {
+	b := a.take(len(key) + len(value))
+	copy(b[len(key):], value)
+	a.send(out, topic, key, b, headers)
+}
+
+// send emits a record whose value stands in b behind where its key goes.
+func (a *arena) send(out stream.Output, topic, key string, b []byte, headers []kgo.RecordHeader) {
 	n := copy(b, key)
-	wire.Encode(b[n:], m)
 	r := a.record()
 	r.Topic, r.Key, r.Value, r.Headers = topic, b[:n:n], b[n:], headers
 	out.Produce(r)

@@ -42,10 +42,14 @@ type deviceTask struct {
 	timers  timers
 	open    openings
 	opened  int // sessions, since the last flush
-	raw     wire.Raw
-	pb      wirepb.Touchpoint
 	out     arena
-	tally   tally // of the open transaction
+	// Memory that is used again.
+	raw         wire.Raw
+	pb          wirepb.Touchpoint
+	session     wire.SessionRecord
+	prefix, row []byte
+
+	tally tally // of the open transaction
 }
 
 // deviceEntry is a decoded device and whether it is in dirty.
@@ -376,14 +380,16 @@ func (t *deviceTask) Flush(_ stream.Clock, out stream.Output) error {
 }
 
 func (t *deviceTask) flushDevice(d *deviceEntry, out stream.Output) {
-	prefix := rowPrefix(tableDevice, d.Identifier)
+	prefix := appendPrefix(t.prefix[:0], tableDevice, d.Identifier)
+	t.prefix = prefix
 	c := d.TakeChanges(t.o.Model)
 	for _, start := range c.Dropped {
 		t.state.Delete(sessionKey(prefix, start))
 	}
 	for _, s := range c.Sessions {
-		t.state.Put(sessionKey(prefix, s.Start), wire.EncodeSession(s))
-		t.out.produce(out, t.topics.sessions, s.ID, wire.Session(d.Identifier, t.o.Model, s, t.state.NextRevision()), nil)
+		t.row = wire.AppendSession(t.row[:0], s)
+		t.state.Put(sessionKey(prefix, s.Start), t.row)
+		t.out.produce(out, t.topics.sessions, s.ID, t.session.Of(d.Identifier, t.o.Model, s, t.state.NextRevision()), nil)
 	}
 	for _, v := range c.Voids {
 		rec := wire.VoidSession(d.Identifier, v, t.state.NextRevision())
@@ -393,14 +399,15 @@ func (t *deviceTask) flushDevice(d *deviceEntry, out stream.Output) {
 		t.state.Delete(hashesKey(prefix, h))
 	}
 	for _, h := range c.Hashes {
-		t.state.Put(hashesKey(prefix, h), wire.EncodeHashes(h))
+		t.row = wire.AppendHashes(t.row[:0], h)
+		t.state.Put(hashesKey(prefix, h), t.row)
 	}
 	t.opened += c.Open
 	if c.Timer != 0 {
 		t.timers.add(c.Timer, d.Identifier)
 	}
 	if c.Links {
-		t.state.Put(append(slices.Clip(prefix), rowMeta), wire.EncodeDevice(&d.Device))
+		t.state.Put(append(prefix, rowMeta), wire.EncodeDevice(&d.Device))
 	}
 	if c.Ownership {
 		known := wire.EncodeRelinquish(d.Identifier, d.Known())

@@ -103,19 +103,13 @@ func (t *profileTask) withdraw(name string, c *journey.ProfileChanges, wall int6
 	for i := range c.Transitions {
 		tr := &c.Transitions[i]
 		tr.Revision, tr.EmittedMillis = t.state.NextRevision(), wall
-		value, err := wire.AppendTransition(nil, t.o.Namespace, tr)
-		if err != nil {
-			return err
-		}
+		value := wire.AppendTransition(nil, t.o.Namespace, tr)
 		t.event(t.topics.transitions, name, value, out)
 	}
 	for i := range c.Frictions {
 		f := &c.Frictions[i]
 		f.Revision, f.EmittedMillis = t.state.NextRevision(), wall
-		value, err := wire.AppendFriction(nil, t.o.Namespace, f)
-		if err != nil {
-			return err
-		}
+		value := wire.AppendFriction(nil, t.o.Namespace, f)
 		t.event(t.topics.frictions, name, value, out)
 	}
 	return nil

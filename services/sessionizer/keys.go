@@ -39,8 +39,14 @@ const (
 // rowPrefix begins the keys of one device's or profile's rows. The length keeps
 // names apart whatever bytes they hold.
 func rowPrefix(table byte, name string) []byte {
-	b := make([]byte, 0, len(name)+16)
-	b = append(b, table)
+	return appendPrefix(nil, table, name)
+}
+
+// prefixRoom is what most keys have behind the prefix, in bytes.
+const prefixRoom = 16
+
+func appendPrefix(b []byte, table byte, name string) []byte {
+	b = append(slices.Grow(b, len(name)+prefixRoom), table)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(name)))
 	return append(b, name...)
 }
@@ -50,12 +56,14 @@ func appendTime(b []byte, ms int64) []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(ms)^(1<<63))
 }
 
+// sessionKey is valid until the next key of that prefix is made.
 func sessionKey(prefix []byte, start int64) []byte {
-	return appendTime(append(slices.Clip(prefix), rowSession), start)
+	return appendTime(append(prefix, rowSession), start)
 }
 
+// hashesKey is valid until the next key of that prefix is made.
 func hashesKey(prefix []byte, c *journey.HashChunk) []byte {
-	key := append(slices.Clip(prefix), rowHashes)
+	key := append(prefix, rowHashes)
 	key = binary.BigEndian.AppendUint32(key, uint32(c.Day))
 	return binary.BigEndian.AppendUint32(key, uint32(c.Number))
 }

@@ -30,11 +30,13 @@ type profileTask struct {
 	profiles cache[*profileEntry]
 	dirty    []*profileEntry // in the order of their first change
 	timers   timers
-	pb       wirepb.Touchpoint
-	tp       journey.Touchpoint // what pb says, used again
 	out      arena
-	loaded   []journey.Point // memory for reading stored points
-	tally    tally           // of the open transaction
+	// Memory that is used again.
+	pb          wirepb.Touchpoint
+	tp          journey.Touchpoint // what pb says
+	loaded      []journey.Point    // for reading stored points
+	prefix, row []byte
+	tally       tally // of the open transaction
 }
 
 // profileEntry is a decoded profile and what of it has changed.
@@ -221,29 +223,23 @@ func (t *profileTask) flushProfile(p *profileEntry, at journey.Instant, wall int
 	for i := range c.Transitions {
 		tr := &c.Transitions[i]
 		tr.Revision, tr.EmittedMillis = t.state.NextRevision(), wall
-		value, err := wire.AppendTransition(nil, t.o.Namespace, tr)
-		if err != nil {
-			return err
-		}
-		t.event(t.topics.transitions, p.ID, value, out)
+		t.row = wire.AppendTransition(t.row[:0], t.o.Namespace, tr)
+		t.event(t.topics.transitions, p.ID, t.row, out)
 		t.tally.transitions++
 	}
 	for i := range c.Frictions {
 		f := &c.Frictions[i]
 		f.Revision, f.EmittedMillis = t.state.NextRevision(), wall
-		value, err := wire.AppendFriction(nil, t.o.Namespace, f)
-		if err != nil {
-			return err
-		}
-		t.event(t.topics.frictions, p.ID, value, out)
+		t.row = wire.AppendFriction(t.row[:0], t.o.Namespace, f)
+		t.event(t.topics.frictions, p.ID, t.row, out)
 		t.tally.frictions++
 	}
 	return nil
 }
 
-// event produces a CloudEvent about a profile.
+// event produces a CloudEvent about a profile. The value is copied.
 func (t *profileTask) event(topic, profile string, value []byte, out stream.Output) {
-	out.Produce(&kgo.Record{Topic: topic, Key: []byte(profile), Value: value, Headers: t.topics.eventHeaders})
+	t.out.produceBytes(out, topic, profile, value, t.topics.eventHeaders)
 }
 
 // arm sees to it that the profile is looked at when something of it runs out. A
@@ -262,10 +258,11 @@ func (t *profileTask) arm(p *profileEntry) {
 
 // writeProfile writes the rows that have changed.
 func (t *profileTask) writeProfile(p *profileEntry, c *journey.ProfileChanges) {
-	t.writePoints(p, c.Times)
-	t.writeTail(p)
-	prefix := rowPrefix(tableProfile, p.ID)
-	row := func(kind byte) []byte { return append(slices.Clip(prefix), kind) }
+	prefix := appendPrefix(t.prefix[:0], tableProfile, p.ID)
+	t.prefix = prefix
+	row := func(kind byte) []byte { return append(prefix, kind) } // valid until the next one
+	t.writePoints(p, append(prefix, rowPoints), c.Times)
+	t.writeTail(p, row(rowTail))
 	if p.TakeJoined() {
 		t.state.Put(row(rowUnion), wire.EncodeUnion(&p.Union))
 	}
@@ -290,13 +287,13 @@ func (t *profileTask) writeProfile(p *profileEntry, c *journey.ProfileChanges) {
 	if len(p.Journeys) == 0 && p.timer == 0 && p.Past != nil {
 		t.state.Delete(row(rowJourneys))
 	} else {
-		t.state.Put(row(rowJourneys), wire.EncodeJourneys(&p.Profile, p.timer))
+		t.row = wire.AppendJourneys(t.row[:0], &p.Profile, p.timer)
+		t.state.Put(row(rowJourneys), t.row)
 	}
 }
 
 // writePoints writes the rows of the spans in which points came or went.
-func (t *profileTask) writePoints(p *profileEntry, times []int64) {
-	prefix := append(rowPrefix(tableProfile, p.ID), rowPoints)
+func (t *profileTask) writePoints(p *profileEntry, prefix []byte, times []int64) {
 	points := p.Points()
 	for i := range times {
 		times[i] = spanOf(times[i])
@@ -304,12 +301,13 @@ func (t *profileTask) writePoints(p *profileEntry, times []int64) {
 	slices.Sort(times)
 	for _, span := range slices.Compact(times) {
 		lo, hi := pointsOf(points, span)
-		key := appendTime(slices.Clip(prefix), span)
+		key := appendTime(prefix, span)
 		if lo == hi {
 			t.state.Delete(key)
 			continue
 		}
-		t.state.Put(key, wire.EncodePoints(points[lo:hi]))
+		t.row = wire.AppendPoints(t.row[:0], points[lo:hi])
+		t.state.Put(key, t.row)
 	}
 }
 

@@ -61,7 +61,7 @@ func (t *profileTask) load(id string, at int64) (*profileEntry, error) {
 	if err == nil && short {
 		err = t.loadTail(p, prefix, tail)
 	} else {
-		p.Restore(slices.Clone(all)) // one piece of memory, as large as it must be
+		p.Restore(all)
 		t.loaded = all[:0]
 	}
 	if err != nil {
@@ -133,10 +133,10 @@ func (t *profileTask) points(prefix []byte, from int64) (list []journey.Point, e
 }
 
 // writeTail stores the tail of a long profile, or sees to it that none is stored.
-func (t *profileTask) writeTail(p *profileEntry) {
-	key := append(rowPrefix(tableProfile, p.ID), rowTail)
+func (t *profileTask) writeTail(p *profileEntry, key []byte) {
 	if tail := p.Tail(); tail != nil && tail.Points >= tailFrom {
-		t.state.Put(key, wire.EncodeTail(tail))
+		t.row = wire.AppendTail(t.row[:0], tail)
+		t.state.Put(key, t.row)
 		p.tailed = true
 	} else if p.tailed {
 		t.state.Delete(key)

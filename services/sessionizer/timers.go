@@ -14,7 +14,8 @@ import (
 // not move its timer.
 type timers struct {
 	state *stream.State
-	next  int64 // no timer fires before
+	next  int64  // no timer fires before
+	key   []byte // memory that is used again
 }
 
 func newTimers(state *stream.State) (timers, error) {
@@ -31,8 +32,10 @@ func (t *timers) look() error {
 	})
 }
 
-func timerKey(at int64, name string) []byte {
-	return append(appendTime([]byte{tableTimer}, at), name...)
+// timerKey is valid until the next one is made.
+func (t *timers) timerKey(at int64, name string) []byte {
+	t.key = append(appendTime(append(t.key[:0], tableTimer), at), name...)
+	return t.key
 }
 
 func timerIn(key []byte) (at int64, name string) {
@@ -40,11 +43,11 @@ func timerIn(key []byte) (at int64, name string) {
 }
 
 func (t *timers) add(at int64, name string) {
-	t.state.Put(timerKey(at, name), nil)
+	t.state.Put(t.timerKey(at, name), nil)
 	t.next = min(t.next, at)
 }
 
-func (t *timers) remove(at int64, name string) { t.state.Delete(timerKey(at, name)) }
+func (t *timers) remove(at int64, name string) { t.state.Delete(t.timerKey(at, name)) }
 
 func (t *timers) due(now int64) bool { return t.next <= now }
 

@@ -119,8 +119,7 @@ func (b *bench) touchpoint(n int) *kgo.Record {
 // friction makes the record of a friction.
 func (b *bench) friction(f *journey.Friction) *kgo.Record {
 	b.t.Helper()
-	value, err := wire.AppendFriction(nil, b.ns, f)
-	require.NoError(b.t, err)
+	value := wire.AppendFriction(nil, b.ns, f)
 	return b.record(stream.TopicFrictions, f.Profile, value)
 }
 

@@ -18,11 +18,10 @@ import (
 
 // everything is a record of each kind that becomes a row, as the steps write them.
 func (b *bench) everything() []*kgo.Record {
-	transition, err := wire.AppendTransition(nil, b.ns, &wire.Transition{
+	transition := wire.AppendTransition(nil, b.ns, &wire.Transition{
 		JourneyID: "j1", Seq: 1, Profile: "user:1", To: "awareness", Direction: "advance", Skipped: []string{"x"}, AtMillis: start, TouchpointID: "m0000000",
 		Identifier: "anonymous:a0", SessionID: "s1", Channel: "web", CampaignSource: "news", Revision: 1, Live: true, Model: "shop", EmittedMillis: start,
 	})
-	require.NoError(b.t, err)
 	friction := func(id, status string, revision uint64) *kgo.Record {
 		return b.friction(&journey.Friction{
 			ID: id, Profile: "user:1", JourneyID: "j1", Name: "rage_click", Kind: "event", Severity: 3, Stage: "awareness", AtMillis: start,

@@ -1,0 +1,36 @@
+package stream
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// TestRecyclerIsBounded: however much comes back, no more than the bound is kept, the
+// newest of it; and what is handed out has the room that was asked for.
+func TestRecyclerIsBounded(t *testing.T) {
+	c := &recycler{}
+	for range 200 {
+		c.PutDecompressBytes(make([]byte, 1<<20))
+		c.PutRecords(make([]kgo.Record, 3000))
+	}
+	require.LessOrEqual(t, c.bytes.size, keptBytes)
+	require.LessOrEqual(t, c.records.size, keptRecords)
+	require.GreaterOrEqual(t, c.bytes.size, keptBytes-1<<20)
+	c.PutDecompressBytes(make([]byte, largestBatch+1))
+	require.LessOrEqual(t, cap(c.bytes.take(0)), 1<<20, "a batch that is too large is not kept")
+
+	for _, n := range []int{1, 3000, 3001, 100_000} {
+		require.Len(t, c.GetRecords(n), n)
+	}
+	packed := make([]byte, 1000)
+	b := c.GetDecompressBytes(packed, kgo.CodecLz4)
+	require.Empty(t, b)
+	require.GreaterOrEqual(t, cap(b), len(packed))
+	for i := 0; c.bytes.take(0) != nil; i++ {
+		require.Less(t, i, 1000)
+	}
+	require.Zero(t, c.bytes.size)
+	require.NotEmpty(t, c.GetDecompressBytes(packed, kgo.CodecLz4)[:1])
+}
