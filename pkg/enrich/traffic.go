@@ -21,10 +21,12 @@ type reason struct {
 	referrer                          *host
 }
 
-// clone shares no memory with the touchpoint. The kind of the click id and what is
-// of the referrer are no part of one.
+// clone shares no memory with the touchpoint. What is of the referrer is no part of
+// one.
 func (r reason) clone() reason {
-	r.channel, r.source, r.medium, r.campaign = strings.Clone(r.channel), strings.Clone(r.source), strings.Clone(r.medium), strings.Clone(r.campaign)
+	for _, s := range []*string{&r.channel, &r.source, &r.medium, &r.campaign, &r.click} {
+		*s = strings.Clone(*s)
+	}
 	return r
 }
 

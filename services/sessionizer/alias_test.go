@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/cairnhq/cairn/pkg/journey"
+	"github.com/cairnhq/cairn/pkg/journey/journeytest"
 	"github.com/cairnhq/cairn/pkg/stream"
 	"github.com/cairnhq/cairn/pkg/wire"
 )
@@ -17,11 +19,15 @@ import (
 // come in the same few pieces of memory, as the engine has it; with states that stay in
 // memory, and with ones that are read from their rows again.
 func TestNothingKeepsARecordsMemory(t *testing.T) {
-	for _, cacheSize := range []int{0, 1} {
-		want := newAliasRig(t, cacheSize, 1_000_000).play(7)
+	for i, c := range []struct {
+		m     *journey.Model
+		cache int
+	}{{shop(t), 0}, {shop(t), 1}, {journeytest.FullModel(), 0}, {journeytest.FullModel(), 1}} {
+		seed := uint64(i + 7)
+		want := newAliasRig(t, c.m, c.cache, 1_000_000).play(seed)
 		for _, pieces := range []int{1, 2, 5} {
-			t.Run(fmt.Sprintf("cache of %d, %d pieces", cacheSize, pieces), func(t *testing.T) {
-				got := newAliasRig(t, cacheSize, pieces).play(7)
+			t.Run(fmt.Sprintf("%s, cache of %d, %d pieces", c.m.Name, c.cache, pieces), func(t *testing.T) {
+				got := newAliasRig(t, c.m, c.cache, pieces).play(seed)
 				require.Len(t, got, len(want))
 				for i := range want {
 					require.Equal(t, want[i], got[i])
@@ -43,16 +49,16 @@ type aliasRig struct {
 	topic  map[string]int
 }
 
-func newAliasRig(t *testing.T, cacheSize, pieces int) *aliasRig {
+func newAliasRig(t *testing.T, m *journey.Model, cacheSize, pieces int) *aliasRig {
 	t.Helper()
 	r := &aliasRig{t: t, memory: make([][]byte, pieces), topic: map[string]int{}}
-	r.costRig = newCostRig(t, shop(t), func(o *Options) { o.cacheBytes = cacheSize })
+	r.costRig = newCostRig(t, m, func(o *Options) { o.cacheBytes = cacheSize })
 	onward := r.device.onward
 	r.device.onward = func(rec *kgo.Record) {
 		r.note(rec)
 		onward(rec)
 	}
-	r.profile.onward = r.note
+	r.profile.onward = r.device.onward // homes tell each other, too
 	return r
 }
 
@@ -106,7 +112,7 @@ func (r *aliasRig) flush(s *costStep) {
 func (r *aliasRig) play(seed uint64) []string {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	var again []*kgo.Record
-	for i := range 3000 {
+	for i := range 2000 {
 		r.now = costStart + int64(i)*20_000
 		rec := aliasEvent(rnd, i, r.now)
 		if len(again) > 0 && rnd.IntN(40) == 0 {
@@ -118,12 +124,13 @@ func (r *aliasRig) play(seed uint64) []string {
 			continue
 		}
 		r.flush(&r.device)
-		for _, rec := range r.queue {
+		queue := r.queue
+		r.queue = nil
+		for _, rec := range queue {
 			c := *rec
 			c.Timestamp = time.UnixMilli(r.now)
 			r.process(&r.profile, &c)
 		}
-		r.queue = r.queue[:0]
 		r.device.task.Committed()
 		r.flush(&r.profile)
 		r.profile.task.Committed()
@@ -139,7 +146,11 @@ func (r *aliasRig) play(seed uint64) []string {
 
 // aliasEvent is a raw record of one kind or another.
 func aliasEvent(rnd *rand.Rand, i int, now int64) *kgo.Record {
-	visitor := fmt.Sprintf("visitor-%d", rnd.IntN(25))
+	who := rnd.IntN(200)
+	visitor, user := fmt.Sprintf("visitor-%d", who), fmt.Sprintf("user-%d", who/2)
+	if rnd.IntN(20) == 0 {
+		user = fmt.Sprintf("user-%d", rnd.IntN(100))
+	}
 	stamp := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }
 	at := now
 	switch rnd.IntN(30) {
@@ -148,25 +159,31 @@ func aliasEvent(rnd *rand.Rand, i int, now int64) *kgo.Record {
 	case 1:
 		at -= 40 * 24 * 60 * 60 * 1000
 	}
-	event := []string{"Product Viewed", "Product Added", "Checkout Started", "Order Completed", "Payment Failed", "Review Submitted"}[rnd.IntN(6)]
+	event := []string{
+		"Product Viewed", "Product Added", "Checkout Started", "Order Completed", "Payment Failed", "Review Submitted",
+		"Products Searched", "Rage Click", "Ticket Opened", "Demo Requested",
+	}[rnd.IntN(10)]
 	more := ""
 	switch rnd.IntN(12) {
 	case 0, 1:
-		more = fmt.Sprintf(`,"userId":"user-%d"`, rnd.IntN(12))
+		more = fmt.Sprintf(`,"userId":%q`, user)
 	case 2:
-		more = fmt.Sprintf(`,"userId":"user-%d","externalIds":[{"type":"email","id":"who%d@example.com"}],"traits":{"plan":"gold"}`, rnd.IntN(12), rnd.IntN(9))
+		more = fmt.Sprintf(`,"userId":%q,"externalIds":[{"type":"email","id":"who%d@example.com"}],"traits":{"plan":"gold"}`, user, rnd.IntN(9))
+	case 3:
+		more = fmt.Sprintf(`,"traits":{"plan":"plan-%d","coupons":%d}`, i%5, i%3)
 	}
 	if rnd.IntN(3) == 0 {
 		more += fmt.Sprintf(`,"source":"till-%d"`, i%3)
 	}
+	click := []string{"gclid", "dclid", "yclid", "tblci"}[rnd.IntN(4)] // of one length: they may be where another was
 	typ := "track"
 	if rnd.IntN(40) == 0 {
-		typ, more = "alias", fmt.Sprintf(`,"userId":"user-%d","previousId":"user-%d"`, rnd.IntN(12), rnd.IntN(12))
+		typ, more = "alias", fmt.Sprintf(`,"userId":%q,"previousId":"user-%d"`, user, rnd.IntN(100))
 	}
 	value := fmt.Sprintf(`{"messageId":"m-%d","type":%q,"event":%q,"anonymousId":%q,"timestamp":%q,"receivedAt":%q,"channel":"web"%s,`+
-		`"context":{"page":{"url":"https://shop.example/p/%d?utm_source=s%d&gclid=c%d","referrer":"https://search%d.example/"},"userAgent":"Agent/%d","ip":"10.0.%d.7"},`+
-		`"properties":{"revenue":%d,"rating":%d,"text":"it is %d times bad"}}`,
-		i, typ, event, visitor, stamp(at), stamp(now), more, i%90, i%4, i, i%7, i%9, i%200, i%50, i%5, i)
+		`"context":{"page":{"url":"https://shop.example/p/%d?utm_source=s%d&%s=c%d","referrer":"https://search%d.example/"},"userAgent":"Agent/%d","ip":"10.0.%d.7"},`+
+		`"properties":{"revenue":%d,"rating":%d,"text":"it is %d times bad","query":"shoes %d"}}`,
+		i, typ, event, visitor, stamp(at), stamp(now), more, 10+i%90, i%4, click, i, i%7, i%9, i%200, i%50, i%5, i, i%4)
 	rec := &kgo.Record{Topic: "cost.touchpoints.raw", Key: []byte(visitor), Value: []byte(value), Timestamp: time.UnixMilli(now), Offset: int64(i)}
 	rec.Headers = []kgo.RecordHeader{{Key: wire.HeaderSource, Value: fmt.Appendf(nil, "source-%d", i%3)}}
 	switch rnd.IntN(50) {
