@@ -12,21 +12,13 @@ import (
 // transaction anew.
 type overlay struct {
 	rows   *btree.BTreeG[Change]
-	chunks [][]byte // the first used of them hold keys and values
-	used   int
+	memory Chunks   // of keys and values
 	listed []Change // to be used again
 }
 
-// Sizes of what an overlay asks for at once, in bytes, and keeps at most between
-// transactions.
-const (
-	overlayChunk  = 64 << 10
-	overlayChunks = 32
-)
-
 func newOverlay() overlay {
 	less := func(a, b Change) bool { return bytes.Compare(a.Key, b.Key) < 0 }
-	return overlay{rows: btree.NewWithFreeListG(32, less, btree.NewFreeListG[Change](256))}
+	return overlay{rows: btree.NewWithFreeListG(32, less, btree.NewFreeListG[Change](256)), memory: Chunks{Size: 64 << 10, Keep: 32}}
 }
 
 func (o *overlay) get(key []byte) (Change, bool) {
@@ -38,7 +30,7 @@ func (o *overlay) get(key []byte) (Change, bool) {
 
 // put notes a change. It keeps copies; a nil value stays nil.
 func (o *overlay) put(key, value []byte) {
-	both := o.take(len(key) + len(value))
+	both := o.memory.Take(len(key) + len(value))
 	n := copy(both, key)
 	c := Change{Key: both[:n:n]}
 	if value != nil {
@@ -46,19 +38,6 @@ func (o *overlay) put(key, value []byte) {
 		c.Value = both[n:]
 	}
 	o.rows.ReplaceOrInsert(c)
-}
-
-// take returns n bytes that are valid until clear.
-func (o *overlay) take(n int) []byte {
-	for ; o.used < len(o.chunks); o.used++ {
-		c := o.chunks[o.used]
-		if from := len(c); cap(c)-from >= n {
-			o.chunks[o.used] = c[:from+n]
-			return c[from : from+n : from+n]
-		}
-	}
-	o.chunks = append(o.chunks, make([]byte, n, max(n, overlayChunk)))
-	return o.chunks[o.used][:n:n]
 }
 
 // list is all changes by key, valid until it is called again.
@@ -79,14 +58,7 @@ func (o *overlay) list() []Change {
 // clear forgets the changes and takes their memory back.
 func (o *overlay) clear() {
 	o.rows.Clear(true)
-	kept := o.chunks[:0]
-	for _, c := range o.chunks {
-		if cap(c) == overlayChunk && len(kept) < overlayChunks { // not one of a huge row
-			kept = append(kept, c[:0])
-		}
-	}
-	clear(o.chunks[len(kept):])
-	o.chunks, o.used = kept, 0
+	o.memory.Reset()
 }
 
 // cursor walks a range of the overlay. It fetches a few rows at a time, so it is

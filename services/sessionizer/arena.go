@@ -7,10 +7,9 @@ import (
 	"github.com/cairnhq/cairn/pkg/wire"
 )
 
-// Sizes of what an arena asks for at once, and keeps at most between transactions.
+// Records that an arena asks for at once, and how often that at most is kept between
+// transactions.
 const (
-	arenaChunk   = 256 << 10 // bytes
-	arenaChunks  = 16
 	arenaRecords = 256
 	arenaSlabs   = 16
 )
@@ -19,22 +18,23 @@ const (
 // transaction is over, committed or not, the client has let go of its records, so
 // the memory serves the next one. What goes into the state must not come from here.
 type arena struct {
-	chunks  [][]byte // the first used of them hold records
-	used    int
-	slabs   [][]kgo.Record // likewise, record by record
-	records int            // in use
+	bytes   stream.Chunks
+	slabs   [][]kgo.Record
+	records int // of them in use
 }
+
+func newArena() arena { return arena{bytes: stream.Chunks{Size: 256 << 10, Keep: 16}} }
 
 // produce emits a record of a Protobuf topic.
 func (a *arena) produce(out stream.Output, topic, key string, m wire.Message, headers []kgo.RecordHeader) {
-	b := a.take(len(key) + m.SizeVT())
+	b := a.bytes.Take(len(key) + m.SizeVT())
 	wire.Encode(b[len(key):], m)
 	a.send(out, topic, key, b, headers)
 }
 
 // produceBytes emits a record with a copy of a value.
 func (a *arena) produceBytes(out stream.Output, topic, key string, value []byte, headers []kgo.RecordHeader) {
-	b := a.take(len(key) + len(value))
+	b := a.bytes.Take(len(key) + len(value))
 	copy(b[len(key):], value)
 	a.send(out, topic, key, b, headers)
 }
@@ -59,19 +59,6 @@ func (a *arena) record() *kgo.Record {
 	return r
 }
 
-// take returns n bytes.
-func (a *arena) take(n int) []byte {
-	for ; a.used < len(a.chunks); a.used++ {
-		c := a.chunks[a.used]
-		if from := len(c); cap(c)-from >= n {
-			a.chunks[a.used] = c[:from+n]
-			return c[from : from+n : from+n]
-		}
-	}
-	a.chunks = append(a.chunks, make([]byte, n, max(n, arenaChunk)))
-	return a.chunks[a.used][:n:n]
-}
-
 // reset takes all memory back.
 func (a *arena) reset() {
 	if len(a.slabs) > arenaSlabs {
@@ -79,12 +66,5 @@ func (a *arena) reset() {
 		a.slabs = a.slabs[:arenaSlabs]
 	}
 	a.records = 0
-	kept := a.chunks[:0]
-	for _, c := range a.chunks {
-		if cap(c) == arenaChunk && len(kept) < arenaChunks { // not one of a huge record
-			kept = append(kept, c[:0])
-		}
-	}
-	clear(a.chunks[len(kept):])
-	a.chunks, a.used = kept, 0
+	a.bytes.Reset()
 }

@@ -3,6 +3,7 @@ package sessionizer
 import (
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -34,4 +35,36 @@ func TestTheCacheIsBounded(t *testing.T) {
 	}
 	c.committed()
 	require.Empty(t, c.young)
+}
+
+// TestCompletedProfilesAreWeighed: a profile that grew old with its tail alone, and
+// whose points a late event fetches again, weighs what it weighs then.
+func TestCompletedProfilesAreWeighed(t *testing.T) {
+	r := newCostRig(t, shop(t))
+	task, ok := r.profile.task.(*profileTask)
+	require.True(t, ok)
+	const profiles, points = 20, 400
+	every := (7 * time.Minute).Milliseconds()
+	for i := range int64(points) {
+		for v := range profiles {
+			r.event(v, i*every)
+		}
+		r.commit()
+	}
+	task.profiles.weight = task.profiles.limit + 1
+	task.profiles.committed()
+	require.Empty(t, task.profiles.young)
+	for _, p := range task.profiles.old {
+		require.True(t, p.TailOnly())
+	}
+	for v := range profiles {
+		r.event(v, points*every-(100*time.Minute).Milliseconds()+1)
+	}
+	r.commit()
+	weight := 0
+	for _, p := range task.profiles.young {
+		require.False(t, p.TailOnly())
+		weight += p.Weight()
+	}
+	require.InDelta(t, weight, task.profiles.weight, float64(weight)/4)
 }

@@ -69,7 +69,7 @@ func newDeviceTask(o *Options, met *metrics, partition int32, count int, state *
 		o: o, topics: newTopics(o.Namespace, state.Epoch()), partition: partition, count: count, state: state, met: met,
 		hash:     kgo.StickyKeyPartitioner(nil).ForTopic(""),
 		enricher: enrich.Enricher{Secret: o.Secret, Rules: o.Enrich},
-		devices:  newCache[*deviceEntry](o.cacheBytes), tally: newTally(),
+		devices:  newCache[*deviceEntry](o.cacheBytes), out: newArena(), tally: newTally(),
 		quality: newQualityBook(partition, state, o.from),
 	}
 	var err error

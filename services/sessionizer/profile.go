@@ -56,7 +56,7 @@ func (p *profileEntry) Slim() { p.Home.Slim(spanOf) }
 func newProfileTask(o *Options, met *metrics, state *stream.State) (*profileTask, error) {
 	t := &profileTask{
 		o: o, topics: newTopics(o.Namespace, state.Epoch()), state: state, met: met,
-		profiles: newCache[*profileEntry](o.cacheBytes), tally: newTally(),
+		profiles: newCache[*profileEntry](o.cacheBytes), out: newArena(), tally: newTally(),
 	}
 	var err error
 	if t.modelKnown, err = holdModel(state, o.Model.Name); err != nil {

@@ -115,7 +115,9 @@ func (t *profileTask) complete(p *profileEntry) error {
 	if err != nil {
 		return fmt.Errorf("load the points of %s: %w", p.ID, err)
 	}
+	slim := p.Weight()
 	p.Complete(points)
+	t.profiles.grew(p.Weight() - slim)
 	return nil
 }
 
