@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -23,6 +25,7 @@ const (
 	probeAgain    = 250 * time.Millisecond // while Kafka is away
 	probeTimeout  = 3 * time.Second
 	flushTimeout  = 2 * time.Second
+	maxBatch      = 1_000_012 // bytes: what Kafka's own clients take, and any topic that is not narrowed
 	// smallRecord bounds the count of buffered records by their bytes: few are
 	// smaller.
 	smallRecord = 256
@@ -39,6 +42,7 @@ type producer struct {
 	log        *zap.Logger
 	met        *metrics
 
+	roomy bool                   // the topic is known to take what is sent; of watch
 	away  atomic.Pointer[string] // why nothing can be sent; nil: it can
 	doubt chan struct{}          // asks for a probe now
 	gone  alarm                  // is raised while away is set
@@ -62,6 +66,7 @@ func newProducer(o *Options, met *metrics) (*producer, error) {
 	p.client, err = stream.NewClient(o.Cluster, "collector", o.Log, o.Registerer,
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(linger),
+		kgo.ProducerBatchMaxBytes(maxBatch),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.MaxBufferedRecords(int(p.maxRecords)),
 		kgo.MaxBufferedBytes(int(p.maxBytes)),
@@ -230,7 +235,33 @@ func (p *producer) probe(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return p.checkRoom(ctx)
+}
+
+// checkRoom asks, until it has the right answer, whether the topic takes batches as
+// large as they are sent. If not, small ones would pass and large ones fail for ever. Who may
+// not read the topic's configuration is not told.
+func (p *producer) checkRoom(ctx context.Context) error {
+	if p.roomy {
+		return nil
+	}
+	configs, err := kadm.NewClient(p.client).DescribeTopicConfigs(ctx, p.topic)
+	if err == nil {
+		_, err = configs.On(p.topic, func(c *kadm.ResourceConfig) error {
+			for i := range c.Configs {
+				limit, notNumber := strconv.Atoi(c.Configs[i].MaybeValue())
+				if c.Configs[i].Key == "max.message.bytes" && notNumber == nil && limit < maxBatch {
+					return fmt.Errorf("topic %s takes batches of up to %d bytes, the collector sends up to %d: raise its max.message.bytes", p.topic, limit, maxBatch)
+				}
+			}
+			return c.Err
+		})
+	}
+	var refused *kerr.Error
+	if p.roomy = err == nil || errors.As(err, &refused); p.roomy {
+		return nil
+	}
+	return err
 }
 
 func (p *producer) setAway(why string) {

@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/cairnhq/cairn/services/collector"
@@ -131,6 +133,30 @@ func TestAnErrorOfKafkaIs503(t *testing.T) {
 			require.Zero(t, r.metric("cairn_collector_events_total", "shop", "accepted"))
 		})
 	}
+}
+
+// TestATopicThatIsTooNarrow: a topic that takes small batches only is named, with the
+// way out, and used as soon as it has been widened.
+func TestATopicThatIsTooNarrow(t *testing.T) {
+	r := start(t, nil)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(r.kafka.ListenAddrs()...))
+	require.NoError(t, err)
+	defer cl.Close()
+	admin := kadm.NewClient(cl)
+	set := func(limit string) {
+		_, err := admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &limit}}, topic())
+		require.NoError(t, err)
+	}
+	set("500000")
+	narrow := startOn(t, r.kafka.ListenAddrs(), nil)
+	require.Eventually(t, func() bool {
+		return strings.Contains(fmt.Sprint(narrow.service.Ready()), "raise its max.message.bytes")
+	}, bound, 20*time.Millisecond)
+	got := narrow.post("/v1/track", shopKey, event)
+	require.Equal(t, 503, got.status, got.body)
+	set("1048588")
+	require.Eventually(t, func() bool { return narrow.service.Ready() == nil }, bound, 20*time.Millisecond)
+	require.Equal(t, 200, narrow.post("/v1/track", shopKey, event).status)
 }
 
 func TestSilenceOfKafkaIs503(t *testing.T) {
