@@ -99,12 +99,12 @@ type Profile struct {
 }
 
 // pointsSlack is for how many points there is room when some are restored: those of
-// a visit, mostly.
-const pointsSlack = 8
+// a short visit.
+const pointsSlack = 4
 
 // Restore adds stored points; they must be sorted by key before the first fold.
 func (p *Profile) Restore(points []Point) {
-	if p.points == nil {
+	if p.points == nil && len(points) > 0 {
 		p.points = make([]Point, 0, len(points)+pointsSlack)
 	}
 	p.points = append(p.points, points...)

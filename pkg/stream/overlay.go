@@ -18,7 +18,7 @@ type overlay struct {
 
 func newOverlay() overlay {
 	less := func(a, b Change) bool { return bytes.Compare(a.Key, b.Key) < 0 }
-	return overlay{rows: btree.NewWithFreeListG(32, less, btree.NewFreeListG[Change](256)), memory: Chunks{Size: 64 << 10, Keep: 32}}
+	return overlay{rows: btree.NewWithFreeListG(32, less, btree.NewFreeListG[Change](256)), memory: Chunks{Size: 64 << 10, Keep: 8}}
 }
 
 func (o *overlay) get(key []byte) (Change, bool) {

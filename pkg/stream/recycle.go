@@ -21,8 +21,8 @@ type recycler struct {
 // Bounds of what a recycler keeps, together and of one batch: clients send up to 1 MB,
 // packed or not.
 const (
-	keptBytes    = 32 << 20
-	keptRecords  = 64 << 10 // some 200 bytes each
+	keptBytes    = 12 << 20
+	keptRecords  = 16 << 10 // some 200 bytes each
 	largestBatch = 2 << 20
 )
 

@@ -11,7 +11,7 @@ import (
 // transactions.
 const (
 	arenaRecords = 256
-	arenaSlabs   = 16
+	arenaSlabs   = 8
 )
 
 // arena holds the records that a partition puts into the open transaction. When a
@@ -23,7 +23,7 @@ type arena struct {
 	records int // of them in use
 }
 
-func newArena() arena { return arena{bytes: stream.Chunks{Size: 256 << 10, Keep: 16}} }
+func newArena() arena { return arena{bytes: stream.Chunks{Size: 256 << 10, Keep: 4}} }
 
 // produce emits a record of a Protobuf topic.
 func (a *arena) produce(out stream.Output, topic, key string, m wire.Message, headers []kgo.RecordHeader) {
