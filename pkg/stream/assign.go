@@ -21,11 +21,10 @@ type part struct {
 	id       int32
 	task     Task
 	state    *State
-	lastSeen time.Time // when it last delivered a record
-	end      int64     // last stable offset as last heard of
-	touched  bool      // in the open transaction
-	records  []*kgo.Record
-	log      []kgo.Record // of the transaction before, to be used again
+	lastSeen time.Time          // when it last delivered a record
+	end      int64              // last stable offset as last heard of
+	touched  bool               // in the open transaction
+	log      Chunks[kgo.Record] // of the changelog, in the open transaction
 	// resumeAt is where to go on when the group has lost its offsets, else -1.
 	// The client may only be sent there once it consumes the partition, which the
 	// first record from before it shows.
@@ -151,7 +150,7 @@ func (s *Step) install(r restored) error {
 		return fmt.Errorf("%s step, partition %d: %w", s.o.Name, r.partition, err)
 	}
 	s.met.sizes.set(r.partition, r.state.store)
-	s.parts[r.partition] = &part{
+	s.parts[r.partition] = &part{log: Chunks[kgo.Record]{Size: 256},
 		id: r.partition, task: task, state: r.state, end: r.state.end, lastSeen: time.Now(), resumeAt: r.resumeAt, streamTime: s.met.streamTime(r.partition),
 	}
 	s.sess.Client().ResumeFetchPartitions(map[string][]int32{s.input: {r.partition}})

@@ -12,13 +12,14 @@ import (
 // transaction anew.
 type overlay struct {
 	rows   *btree.BTreeG[Change]
-	memory Chunks   // of keys and values
-	listed []Change // to be used again
+	memory Chunks[byte] // of keys and values
+	listed []Change     // to be used again
+	most   int          // rows that were listed since the last trim
 }
 
 func newOverlay() overlay {
 	less := func(a, b Change) bool { return bytes.Compare(a.Key, b.Key) < 0 }
-	return overlay{rows: btree.NewWithFreeListG(32, less, btree.NewFreeListG[Change](256)), memory: Chunks{Size: 64 << 10, Keep: 8}}
+	return overlay{rows: btree.NewWithFreeListG(32, less, btree.NewFreeListG[Change](256)), memory: Chunks[byte]{Size: 64 << 10}}
 }
 
 func (o *overlay) get(key []byte) (Change, bool) {
@@ -43,9 +44,7 @@ func (o *overlay) put(key, value []byte) {
 // list is all changes by key, valid until it is called again.
 func (o *overlay) list() []Change {
 	clear(o.listed)
-	if cap(o.listed) > keptChanges {
-		o.listed = nil
-	}
+	o.most = max(o.most, o.rows.Len())
 	out := slices.Grow(o.listed[:0], o.rows.Len())
 	o.rows.Ascend(func(c Change) bool {
 		out = append(out, c)
@@ -59,6 +58,15 @@ func (o *overlay) list() []Change {
 func (o *overlay) clear() {
 	o.rows.Clear(true)
 	o.memory.Reset()
+}
+
+// trim lets go of the memory that was of no use since it was called before.
+func (o *overlay) trim() {
+	o.memory.Trim()
+	if cap(o.listed) > 2*o.most {
+		o.listed = nil
+	}
+	o.most = 0
 }
 
 // cursor walks a range of the overlay. It fetches a few rows at a time, so it is

@@ -21,8 +21,8 @@ type recycler struct {
 // Bounds of what a recycler keeps, together and of one batch: clients send up to 1 MB,
 // packed or not.
 const (
-	keptBytes    = 12 << 20
-	keptRecords  = 16 << 10 // some 200 bytes each
+	keptBytes    = 64 << 20
+	keptRecords  = 64 << 10 // some 200 bytes each
 	largestBatch = 2 << 20
 )
 
@@ -66,11 +66,18 @@ func (c *recycler) GetRecords(n int) []kgo.Record {
 // PutRecords implements kgo.PoolRecords.
 func (c *recycler) PutRecords(rs []kgo.Record) { c.records.put(rs, keptRecords) }
 
+// trim lets go of what was of no use since it was called before.
+func (c *recycler) trim() {
+	c.bytes.trim()
+	c.records.trim()
+}
+
 // shelf holds slices that wait for their next use. It is safe for concurrent use.
 type shelf[T any] struct {
 	mu   sync.Mutex
 	list [][]T // guarded by mu
 	size int   // guarded by mu: their capacities together
+	idle int   // guarded by mu: the least that size was since the last trim
 }
 
 // looked is how many of the slices put last are looked at for one that is large enough.
@@ -86,6 +93,7 @@ func (s *shelf[T]) take(n int) []T {
 			s.list[i], s.list[end-1] = s.list[end-1], nil
 			s.list = s.list[:end-1]
 			s.size -= cap(b)
+			s.idle = min(s.idle, s.size)
 			return b[:0]
 		}
 	}
@@ -99,9 +107,23 @@ func (s *shelf[T]) put(b []T, limit int) {
 	defer s.mu.Unlock()
 	s.list = append(s.list, b)
 	s.size += cap(b)
+	s.shrink(limit)
+}
+
+// trim lets go of as much as was never taken since it was called before.
+func (s *shelf[T]) trim() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shrink(s.size - s.idle)
+	s.idle = s.size
+}
+
+// shrink lets go of the oldest slices until no more than limit is kept.
+func (s *shelf[T]) shrink(limit int) {
 	for s.size > limit {
 		s.size -= cap(s.list[0])
 		s.list[0] = nil
 		s.list = s.list[1:]
 	}
+	s.idle = min(s.idle, s.size)
 }

@@ -34,3 +34,26 @@ func TestRecyclerIsBounded(t *testing.T) {
 	require.Zero(t, c.bytes.size)
 	require.NotEmpty(t, c.GetDecompressBytes(packed, kgo.CodecLz4)[:1])
 }
+
+// TestRecyclerIsTrimmed: what was of use since the last trim is kept, all else goes.
+func TestRecyclerIsTrimmed(t *testing.T) {
+	const size = 1 << 20
+	c := &recycler{}
+	for range 10 {
+		c.PutDecompressBytes(make([]byte, size))
+	}
+	c.trim()
+	require.Equal(t, 10*size, c.bytes.size, "it has just come")
+	var out [][]byte
+	for range 4 {
+		out = append(out, c.bytes.take(size))
+	}
+	for _, b := range out {
+		c.PutDecompressBytes(b)
+	}
+	c.trim()
+	require.Equal(t, 4*size, c.bytes.size)
+	c.trim()
+	require.Zero(t, c.bytes.size)
+	require.Empty(t, c.bytes.list)
+}

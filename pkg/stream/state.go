@@ -162,5 +162,8 @@ func (s *State) rollback() {
 	s.meta = s.saved.CloneVT()
 }
 
+// trim lets go of memory that transactions have not used lately.
+func (s *State) trim() { s.overlay.trim() }
+
 // release gives back what reads have opened in the store.
 func (s *State) release() error { return s.store.Release() }

@@ -73,6 +73,8 @@ const (
 	markers = 100
 	// tickEvery is how often tasks are asked whether time makes something due.
 	tickEvery = time.Second
+	// trimEvery is how often memory that is kept for use, but not used, is given up.
+	trimEvery = time.Second
 )
 
 // ErrFenced says that another instance with the same transactional id took over,
@@ -97,6 +99,8 @@ type Step struct {
 	events []assignment // guarded by mu: what callbacks saw and the loop has not
 
 	failures  int             // transactions in a row whose output failed
+	pace      pace            // of the last transaction
+	memory    recycler        // of what is fetched
 	parts     map[int32]*part // owned by the loop
 	restoring map[int32]context.CancelFunc
 	done      chan restored
@@ -146,7 +150,7 @@ func NewStep(o StepOptions) (*Step, error) {
 		kgo.FetchMaxPartitionBytes(1<<20),
 		kgo.FetchMaxBytes(8<<20),
 		kgo.FetchMaxWait(fetchWait),
-		kgo.WithPools(&recycler{}),
+		kgo.WithPools(&s.memory),
 		kgo.OnPartitionsAssigned(s.onAssigned),
 		kgo.OnPartitionsRevoked(s.onRevoked),
 		kgo.OnPartitionsLost(s.onRevoked),
@@ -180,12 +184,17 @@ func (s *Step) Run(ctx context.Context) error {
 	}
 	s.out = newOutput(context.WithoutCancel(ctx), s.sess.Produce)
 	nextTick := time.Now().Add(tickEvery)
+	nextTrim := time.Now().Add(trimEvery)
 	for ctx.Err() == nil {
 		if err := s.rebalance(ctx); err != nil {
 			return err
 		}
 		if err := s.release(); err != nil {
 			return err
+		}
+		if !time.Now().Before(nextTrim) {
+			s.trim()
+			nextTrim = time.Now().Add(trimEvery)
 		}
 		fetches := s.poll(ctx, time.Now().Add(s.o.CommitInterval))
 		ticking := !time.Now().Before(nextTick)
@@ -239,6 +248,19 @@ func (s *Step) release() error {
 		}
 	}
 	return nil
+}
+
+// trim gives up memory that was of no use lately.
+func (s *Step) trim() {
+	s.memory.trim()
+	for _, p := range s.parts {
+		p.log.Reset() // the last transaction is over
+		p.log.Trim()
+		p.state.trim()
+		if t, ok := p.task.(Trimmer); ok {
+			t.Trim()
+		}
+	}
 }
 
 func (s *Step) poll(ctx context.Context, until time.Time) kgo.Fetches {

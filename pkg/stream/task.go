@@ -37,6 +37,13 @@ type Leaver interface {
 	Leave()
 }
 
+// Trimmer is a Task that keeps memory for its next transactions.
+type Trimmer interface {
+	// Trim lets go of what was of no use since it was called before. It is called
+	// between transactions, about once a second.
+	Trim()
+}
+
 // Clock is the time as a task sees it. It decides when a status is published,
 // never what it is in the end.
 type Clock struct {

@@ -26,21 +26,29 @@ func (s *Step) transaction(ctx context.Context, fetches kgo.Fetches, ticking boo
 	if err := s.sess.Begin(); err != nil {
 		return fmt.Errorf("%s step: begin: %w: %w", s.o.Name, ErrFenced, err)
 	}
-	var bad error
+	latest := started.Add(clockSlack).UnixMilli()
+	work := newCrew(func(p *part, r *kgo.Record) error { return s.process(p, r, latest) })
+	// More is fetched while the tasks work, but no more than they can do in one
+	// interval, so that the transaction stays short.
+	ahead := s.pace.during(s.o.CommitInterval, perPoll, s.o.MaxRecords) - perPoll
 	records := 0
 	for {
-		if bad = fatal(fetches); bad != nil {
+		if err := fatal(fetches); err != nil {
+			work.fail(err)
 			break
 		}
 		records += fetches.NumRecords()
-		if bad = s.process(fetches); bad != nil {
+		if err := s.give(work, fetches); err != nil {
+			work.fail(err)
 			break
 		}
-		if ticking || records >= s.o.MaxRecords || time.Since(started) >= s.o.CommitInterval || ctx.Err() != nil {
+		if ticking || records >= s.o.MaxRecords || !work.room(ahead) || time.Since(started) >= s.o.CommitInterval || ctx.Err() != nil {
 			break
 		}
 		fetches = s.poll(ctx, started.Add(s.o.CommitInterval))
 	}
+	bad := work.finish()
+	s.pace = pace{records, time.Since(started)}
 	if bad == nil && ticking {
 		bad = s.each(func(p *part) bool { return p.task.Due(s.clock(p)) }, func(p *part) error {
 			p.touched = true
@@ -54,10 +62,9 @@ func (s *Step) transaction(ctx context.Context, fetches kgo.Fetches, ticking boo
 	return s.end(ctx, started, records, flushed, bad)
 }
 
-// process hands the records to their partitions' tasks, in parallel.
-func (s *Step) process(fetches kgo.Fetches) error {
+// give hands the records to their partitions' tasks.
+func (s *Step) give(work *crew, fetches kgo.Fetches) error {
 	now := time.Now()
-	latest := now.Add(clockSlack).UnixMilli()
 	var unknown error
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if len(f.Records) == 0 {
@@ -68,39 +75,33 @@ func (s *Step) process(fetches kgo.Fetches) error {
 			unknown = errAbort
 			return
 		}
-		p.records = append(p.records, f.Records...)
 		p.lastSeen, p.touched = now, true
 		p.end = max(p.end, f.LastStableOffset)
+		work.add(p, f.Records)
 	})
-	err := s.each(func(p *part) bool { return len(p.records) > 0 }, func(p *part) error {
-		defer func() {
-			clear(p.records)
-			p.records = p.records[:0]
-		}()
-		for _, r := range p.records {
-			if r.Offset < p.resumeAt {
-				p.seek = true
-				return errAbort
-			}
-			if r.Offset < p.state.meta.NextOffset {
-				// The client must never go back without telling (franz-go #1222).
-				return fmt.Errorf("%s/%d: offset %d came after %d: %w", r.Topic, r.Partition, r.Offset, p.state.meta.NextOffset, ErrFenced)
-			}
-			// Where the writer sets the timestamp, it may be any: a time far ahead would
-			// make all state look old.
-			p.state.meta.RecordMs = max(p.state.meta.RecordMs, min(r.Timestamp.UnixMilli(), latest))
-			if err := p.task.Process(r, s.out); err != nil {
-				return fmt.Errorf("%s/%d/%d: %w", r.Topic, r.Partition, r.Offset, err)
-			}
-			p.state.meta.NextOffset = r.Offset + 1
-			r.Recycle()
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
 	return unknown
+}
+
+// process has a partition's task process a record, which is not to be used afterwards.
+// latest is how far, in Unix ms, its timestamp is believed.
+func (s *Step) process(p *part, r *kgo.Record, latest int64) error {
+	if r.Offset < p.resumeAt {
+		p.seek = true
+		return errAbort
+	}
+	if r.Offset < p.state.meta.NextOffset {
+		// The client must never go back without telling (franz-go #1222).
+		return fmt.Errorf("%s/%d: offset %d came after %d: %w", r.Topic, r.Partition, r.Offset, p.state.meta.NextOffset, ErrFenced)
+	}
+	// Where the writer sets the timestamp, it may be any: a time far ahead would
+	// make all state look old.
+	p.state.meta.RecordMs = max(p.state.meta.RecordMs, min(r.Timestamp.UnixMilli(), latest))
+	if err := p.task.Process(r, s.out); err != nil {
+		return fmt.Errorf("%s/%d/%d: %w", r.Topic, r.Partition, r.Offset, err)
+	}
+	p.state.meta.NextOffset = r.Offset + 1
+	r.Recycle()
+	return nil
 }
 
 // clockSlack is how far ahead of this machine's clock a record may be.
@@ -140,19 +141,6 @@ type flushedPart struct {
 	meta    *kgo.Record
 }
 
-// keptChanges is how many records of the changelog a partition keeps for the next
-// transaction.
-const keptChanges = 4096
-
-// changelog is the memory of n records, which serves each transaction anew.
-func (p *part) changelog(n int) []kgo.Record {
-	if n > keptChanges {
-		return make([]kgo.Record, n)
-	}
-	p.log = slices.Grow(p.log[:0], n)[:n]
-	return p.log
-}
-
 // flush writes the changed rows to the changelog, the meta record last.
 func (s *Step) flush() ([]*flushedPart, error) {
 	var mu sync.Mutex
@@ -163,9 +151,9 @@ func (s *Step) flush() ([]*flushedPart, error) {
 		}
 		p.state.Put([]byte(metaKey), wire.EncodeMeta(p.state.meta))
 		f := &flushedPart{part: p, changes: p.state.changes()}
-		records := p.changelog(len(f.changes))
+		p.log.Reset()
 		for i, c := range f.changes {
-			r := &records[i]
+			r := &p.log.Take(1)[0]
 			*r = kgo.Record{Topic: s.changelog, Partition: p.id, Key: c.Key, Value: c.Value}
 			if i == 0 { // the meta row sorts first
 				f.meta = r

@@ -7,23 +7,17 @@ import (
 	"github.com/cairnhq/cairn/pkg/wire"
 )
 
-// Records that an arena asks for at once, and how often that at most is kept between
-// transactions.
-const (
-	arenaRecords = 256
-	arenaSlabs   = 8
-)
-
 // arena holds the records that a partition puts into the open transaction. When a
 // transaction is over, committed or not, the client has let go of its records, so
 // the memory serves the next one. What goes into the state must not come from here.
 type arena struct {
-	bytes   stream.Chunks
-	slabs   [][]kgo.Record
-	records int // of them in use
+	bytes   stream.Chunks[byte]
+	records stream.Chunks[kgo.Record]
 }
 
-func newArena() arena { return arena{bytes: stream.Chunks{Size: 256 << 10, Keep: 4}} }
+func newArena() arena {
+	return arena{bytes: stream.Chunks[byte]{Size: 256 << 10}, records: stream.Chunks[kgo.Record]{Size: 256}}
+}
 
 // produce emits a record of a Protobuf topic.
 func (a *arena) produce(out stream.Output, topic, key string, m wire.Message, headers []kgo.RecordHeader) {
@@ -49,22 +43,19 @@ func (a *arena) send(out stream.Output, topic, key string, b []byte, headers []k
 
 // record returns an empty record.
 func (a *arena) record() *kgo.Record {
-	slab, at := a.records/arenaRecords, a.records%arenaRecords
-	if slab == len(a.slabs) {
-		a.slabs = append(a.slabs, make([]kgo.Record, arenaRecords))
-	}
-	a.records++
-	r := &a.slabs[slab][at]
+	r := &a.records.Take(1)[0]
 	*r = kgo.Record{}
 	return r
 }
 
 // reset takes all memory back.
 func (a *arena) reset() {
-	if len(a.slabs) > arenaSlabs {
-		clear(a.slabs[arenaSlabs:])
-		a.slabs = a.slabs[:arenaSlabs]
-	}
-	a.records = 0
+	a.records.Reset()
 	a.bytes.Reset()
+}
+
+// trim lets go of the memory that was of no use since it was called before.
+func (a *arena) trim() {
+	a.records.Trim()
+	a.bytes.Trim()
 }

@@ -427,6 +427,9 @@ func (t *deviceTask) Committed() {
 	t.out.reset()
 }
 
+// Trim implements stream.Trimmer.
+func (t *deviceTask) Trim() { t.out.trim() }
+
 // Rollback implements stream.Task.
 func (t *deviceTask) Rollback() {
 	t.devices.clear()

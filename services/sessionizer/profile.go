@@ -324,6 +324,9 @@ func (t *profileTask) Committed() {
 	t.out.reset()
 }
 
+// Trim implements stream.Trimmer.
+func (t *profileTask) Trim() { t.out.trim() }
+
 // Rollback implements stream.Task.
 func (t *profileTask) Rollback() {
 	t.profiles.clear()

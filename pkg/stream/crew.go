@@ -1,0 +1,122 @@
+package stream
+
+import (
+	"cmp"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// crew processes the records of one transaction: those of a partition one after
+// another, those of different partitions in parallel, while the loop fetches on. A
+// fetch mostly holds records of few partitions, so waiting for each to be done would
+// leave processors idle.
+type crew struct {
+	process func(p *part, r *kgo.Record) error
+
+	mu      sync.Mutex
+	changed sync.Cond // of what is guarded by mu
+	queues  map[*part][][]*kgo.Record
+	pending int // records that are queued or in work
+	running int // partitions at work
+	failed  error
+}
+
+func newCrew(process func(*part, *kgo.Record) error) *crew {
+	c := &crew{process: process, queues: map[*part][][]*kgo.Record{}}
+	c.changed.L = &c.mu
+	return c
+}
+
+// add queues records of a partition. It takes them over.
+func (c *crew) add(p *part, records []*kgo.Record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	queue, working := c.queues[p]
+	c.queues[p] = append(queue, records)
+	c.pending += len(records)
+	if !working {
+		c.running++
+		go c.work(p)
+	}
+}
+
+// work processes what is queued of a partition until there is nothing, or something
+// failed.
+func (c *crew) work(p *part) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.queues[p]) > 0 && c.failed == nil {
+		records := c.queues[p][0]
+		c.queues[p] = c.queues[p][1:]
+		c.mu.Unlock()
+		err := c.all(p, records)
+		c.mu.Lock()
+		c.pending -= len(records)
+		c.note(err)
+		c.changed.Broadcast()
+	}
+	delete(c.queues, p)
+	c.running--
+	c.changed.Broadcast()
+}
+
+func (c *crew) all(p *part, records []*kgo.Record) error {
+	for _, r := range records {
+		if err := c.process(p, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// room waits until at most so many records are pending, and returns false when it
+// has failed.
+func (c *crew) room(most int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.pending > most && c.failed == nil {
+		c.changed.Wait()
+	}
+	return c.failed == nil
+}
+
+// finish waits for the work that was added and returns its first failure.
+func (c *crew) finish() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.running > 0 {
+		c.changed.Wait()
+	}
+	return c.failed
+}
+
+// fail has the crew stop where it is.
+func (c *crew) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.note(err)
+}
+
+// note remembers the first failure. A wish to abort must not hide one.
+func (c *crew) note(err error) {
+	if c.failed == nil || errors.Is(c.failed, errAbort) {
+		c.failed = cmp.Or(err, c.failed)
+	}
+}
+
+// pace is how many records a step processes in a time.
+type pace struct {
+	records int
+	took    time.Duration
+}
+
+// during is how many records it is in a time, at least least and at most most.
+func (p pace) during(d time.Duration, least, most int) int {
+	if p.took <= 0 {
+		return least
+	}
+	return max(least, min(most, int(float64(p.records)*float64(d)/float64(p.took))))
+}

@@ -1,0 +1,131 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+func offsets(from, to int64) (list []*kgo.Record) {
+	for at := from; at < to; at++ {
+		list = append(list, &kgo.Record{Offset: at})
+	}
+	return list
+}
+
+// TestCrewKeepsOrderAndRunsInParallel: records of a partition are processed one after
+// another in their order, whatever comes while they are; those of others meanwhile.
+func TestCrewKeepsOrderAndRunsInParallel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		seen := map[int32][]int64{}
+		c := newCrew(func(p *part, r *kgo.Record) error {
+			time.Sleep(time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			seen[p.id] = append(seen[p.id], r.Offset)
+			return nil
+		})
+		started := time.Now()
+		parts := []*part{{id: 0}, {id: 1}, {id: 2}}
+		for batch := range int64(4) {
+			for _, p := range parts {
+				c.add(p, offsets(10*batch, 10*batch+10))
+			}
+			time.Sleep(15 * time.Millisecond) // some of the next ones find a worker, some none
+		}
+		require.NoError(t, c.finish())
+		require.Less(t, time.Since(started), 70*time.Millisecond, "partitions must not wait for each other")
+		for _, p := range parts {
+			require.Len(t, seen[p.id], 40)
+			require.IsIncreasing(t, seen[p.id])
+		}
+		require.Zero(t, c.pending)
+	})
+}
+
+// TestCrewHasRoom: the loop fetches on only when few enough records wait.
+func TestCrewHasRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(func(*part, *kgo.Record) error {
+			time.Sleep(time.Millisecond)
+			return nil
+		})
+		started := time.Now()
+		p := &part{}
+		for i := range int64(5) {
+			c.add(p, offsets(10*i, 10*i+10))
+		}
+		require.True(t, c.room(50))
+		require.Zero(t, time.Since(started))
+		require.True(t, c.room(30))
+		require.Equal(t, 20*time.Millisecond, time.Since(started))
+		require.True(t, c.room(0))
+		require.Equal(t, 50*time.Millisecond, time.Since(started))
+		require.NoError(t, c.finish())
+	})
+}
+
+// TestCrewStopsAtAFailure: nothing more is begun, and a failure is not hidden by a
+// partition that only wants to abort.
+func TestCrewStopsAtAFailure(t *testing.T) {
+	bad := errors.New("bad")
+	for name, order := range map[string][]error{
+		"abort first":   {errAbort, bad},
+		"failure first": {bad, fmt.Errorf("wrapped: %w", errAbort)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var done atomic.Int64
+				c := newCrew(func(p *part, r *kgo.Record) error {
+					time.Sleep(time.Duration(p.id+1) * time.Millisecond)
+					if r.Offset == 3 {
+						return order[p.id]
+					}
+					done.Add(1)
+					return nil
+				})
+				first := &part{id: 0}
+				c.add(first, offsets(0, 4))
+				c.add(&part{id: 1}, offsets(0, 4)) // in work when the first one fails
+				c.add(first, offsets(4, 8))
+				require.False(t, c.room(0))
+				require.ErrorIs(t, c.finish(), bad)
+				require.EqualValues(t, 6, done.Load())
+			})
+		})
+	}
+	t.Run("of the loop", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var done atomic.Int64
+			c := newCrew(func(*part, *kgo.Record) error {
+				time.Sleep(time.Millisecond)
+				done.Add(1)
+				return nil
+			})
+			c.add(&part{}, offsets(0, 4))
+			c.add(&part{id: 1}, offsets(0, 4))
+			p := &part{id: 2}
+			c.add(p, offsets(0, 4))
+			c.add(p, offsets(4, 8))
+			c.fail(errAbort)
+			require.ErrorIs(t, c.finish(), errAbort)
+			require.LessOrEqual(t, done.Load(), int64(12), "what is queued is not begun")
+		})
+	})
+}
+
+// TestPace: the bounds hold whatever was measured.
+func TestPace(t *testing.T) {
+	require.Equal(t, 40, pace{}.during(time.Second, 40, 200))
+	require.Equal(t, 100, pace{1000, 10 * time.Second}.during(time.Second, 40, 200))
+	require.Equal(t, 40, pace{10, 10 * time.Second}.during(time.Second, 40, 200))
+	require.Equal(t, 200, pace{1_000_000, time.Millisecond}.during(time.Second, 40, 200))
+}
