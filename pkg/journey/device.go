@@ -33,8 +33,9 @@ type Device struct {
 	touched  []*Session // those of them that have changed
 	seen     seen
 	changes  DeviceChanges
-	pending  int64 // the earliest timer that is known to be armed; 0: none is known
-	fired    bool  // a timer has since changes were last taken
+	// The earliest timer that is known to be armed, and one behind it; 0: none is known.
+	pending, later int64
+	fired          bool // a timer has since changes were last taken
 }
 
 // DeviceChanges lists what has changed since TakeChanges was last called, in an
@@ -191,8 +192,8 @@ func (d *Device) touch(s *Session) {
 // timer that asks for it; TakeChanges says when to come again.
 func (d *Device) Tick(at Instant, fired int64, m *Model) {
 	d.fired = true
-	if d.pending <= fired {
-		d.pending = 0
+	for d.pending != 0 && d.pending <= fired {
+		d.pending, d.later = d.later, 0
 	}
 	for _, s := range d.sessions {
 		if !s.Closed && s.End+m.SessionGap < at.Now {
@@ -305,7 +306,7 @@ func (d *Device) arm(m *Model, c *DeviceChanges) (missing int64) {
 		look(c.Armed, c.due(m))
 	}
 	if earliest != 0 && (d.pending == 0 || d.pending > earliest) {
-		d.pending, missing = earliest, earliest
+		d.pending, d.later, missing = earliest, d.pending, earliest
 	}
 	for _, s := range sessions {
 		s.Armed = s.due(m) != 0

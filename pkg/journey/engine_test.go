@@ -131,7 +131,7 @@ func (e *engine) home(id string) *journey.Home {
 func (e *engine) complete(p *journey.Home) {
 	if p.TailOnly() {
 		e.completed++
-		p.Complete(must(wire.DecodePoints(e.row("p" + p.ID).points)))
+		p.Complete(must(wire.DecodePoints(nil, e.row("p"+p.ID).points)))
 	}
 }
 
@@ -168,7 +168,7 @@ func (e *engine) homeFor(id string, at int64) *journey.Home {
 
 // restorePoints reads the tail and some of the points, or all.
 func (e *engine) restorePoints(p *journey.Home, r *stored, at int64) {
-	points := must(wire.DecodePoints(r.points))
+	points := must(wire.DecodePoints(nil, r.points))
 	if r.tail == nil {
 		p.Restore(points)
 		return
@@ -332,7 +332,7 @@ func (e *engine) commit(now int64) {
 func (e *engine) keepPoints(p *journey.Home, r *stored) {
 	points := p.Points()
 	if p.TailOnly() {
-		all := must(wire.DecodePoints(r.points))
+		all := must(wire.DecodePoints(nil, r.points))
 		points = append(all[:journey.PointsFrom(all, points[0].Time)], points...)
 	}
 	r.points, r.tail = wire.EncodePoints(points), nil

@@ -133,6 +133,9 @@ func databaseOptions(cache int64) *pebble.Options {
 	o.Experimental.SpanPolicyFunc = func([]byte) (pebble.SpanPolicy, []byte, error) {
 		return pebble.SpanPolicy{DisableValueSeparationBySuffix: true}, nil, nil
 	}
+	// Timers come and go, and no scan begins before those that have gone: rewriting
+	// tables to be rid of what is left of them would be half of what compactions do.
+	o.Experimental.TombstoneDenseCompactionThreshold = -1
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	return o
 }

@@ -82,7 +82,7 @@ func TestDamagedProfilesCanBeUsed(t *testing.T) {
 		r := list[rapid.IntRange(0, len(list)-1).Draw(t, "profile")]
 		p := &journey.Profile{ID: "user:42"}
 		_, _ = wire.DecodeJourneys(damaged(t, r.journeys, &wirepb.JourneysRow{}), p)
-		if points, err := wire.DecodePoints(damaged(t, r.points, &wirepb.PointsRow{})); err == nil {
+		if points, err := wire.DecodePoints(nil, damaged(t, r.points, &wirepb.PointsRow{})); err == nil {
 			p.Restore(points)
 		}
 		if past, err := wire.DecodePast(damaged(t, r.past, &wirepb.PastRow{})); err == nil {

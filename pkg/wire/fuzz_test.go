@@ -60,7 +60,7 @@ func FuzzRestoredProfile(f *testing.F) {
 				t.Skip()
 			}
 		}
-		if list, err := wire.DecodePoints(points); err == nil {
+		if list, err := wire.DecodePoints(nil, points); err == nil {
 			p.Restore(list)
 		}
 		if was, err := wire.DecodePast(past); err == nil {

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"fmt"
 	"slices"
 	"sync"
 
@@ -21,15 +20,6 @@ func AppendPoints(b []byte, list []journey.Point) []byte {
 	defer encoders.Put(e)
 	defer e.reset()
 	return appendRow(b, stateVersion, e.row(list))
-}
-
-// DecodePoints is the reverse of EncodePoints. The points alias b.
-func DecodePoints(b []byte) ([]journey.Point, error) {
-	var r wirepb.PointsRow
-	if err := unmarshalRow(b, &r); err != nil {
-		return nil, err
-	}
-	return fromPoints(&r)
 }
 
 // texts are the strings of a row of points. They are few and repeat in runs, so
@@ -106,58 +96,4 @@ func rare(row *wirepb.PointRow, r *journey.Rare) {
 	for _, t := range r.Traits {
 		row.Traits = append(row.Traits, &wirepb.TraitRow{Index: uint32(t.Index), Value: t.Value})
 	}
-}
-
-// fromPoints is the reverse of points.
-func fromPoints(r *wirepb.PointsRow) ([]journey.Point, error) {
-	if r == nil {
-		return nil, nil
-	}
-	var bad error
-	text := func(n uint32) string {
-		if n == 0 {
-			return ""
-		}
-		if int(n) > len(r.Strings) {
-			bad = fmt.Errorf("points: there is no string %d, there are %d", n, len(r.Strings))
-			return ""
-		}
-		return r.Strings[n-1]
-	}
-	out := make([]journey.Point, len(r.Points))
-	for i, p := range r.Points {
-		out[i] = journey.Point{
-			OrderKey: journey.OrderKey{Time: p.TimeMs, MessageID: p.MessageId, Identifier: text(p.Identifier)},
-			Matches:  p.Matches, Troubles: p.Troubles, Fixed: p.Fixed, Business: p.Business, Live: p.Live,
-			RevenueMicros: p.RevenueMicros, SessionID: text(p.SessionId), Channel: text(p.Channel),
-			Member: text(p.Member), Event: uint8(p.Event), Scored: p.Scored, Sentiment: int16(p.Sentiment), Intent: int32(p.Intent),
-			Rare: fromRare(p),
-		}
-		switch {
-		case p.CampaignSource|p.CampaignMedium|p.CampaignName == 0:
-		case i > 0 && sameCampaign(p, r.Points[i-1]): // as mostly
-			out[i].Campaign = out[i-1].Campaign
-		default:
-			out[i].Campaign = &journey.Campaign{Source: text(p.CampaignSource), Medium: text(p.CampaignMedium), Name: text(p.CampaignName)}
-		}
-	}
-	return out, bad
-}
-
-func sameCampaign(a, b *wirepb.PointRow) bool {
-	return a.CampaignSource == b.CampaignSource && a.CampaignMedium == b.CampaignMedium && a.CampaignName == b.CampaignName
-}
-
-func fromRare(p *wirepb.PointRow) *journey.Rare {
-	if len(p.Repeats)+len(p.Traits) == 0 {
-		return nil
-	}
-	r := &journey.Rare{}
-	for _, v := range p.Repeats {
-		r.Repeats = append(r.Repeats, journey.Repeat{Friction: uint8(v.Friction), Value: v.Value})
-	}
-	for _, t := range p.Traits {
-		r.Traits = append(r.Traits, journey.Trait{Index: int(t.Index), Value: t.Value})
-	}
-	return r
 }

@@ -54,7 +54,8 @@ func sparse(t *rapid.T, list []journey.Point) {
 
 func TestPointRowsComeBack(t *testing.T) {
 	requireComesBack(t, func(t *rapid.T, list *[]journey.Point) { sparse(t, *list) },
-		func(list *[]journey.Point) []byte { return wire.EncodePoints(*list) }, wire.DecodePoints)
+		func(list *[]journey.Point) []byte { return wire.EncodePoints(*list) },
+		func(b []byte) ([]journey.Point, error) { return wire.DecodePoints(nil, b) })
 }
 
 // TestManyStringsOfPointsComeBack: the number of a string that is used again after
@@ -66,7 +67,7 @@ func TestManyStringsOfPointsComeBack(t *testing.T) {
 		for _, s := range texts.Draw(t, "texts") {
 			in = append(in, journey.Point{SessionID: s})
 		}
-		out, err := wire.DecodePoints(wire.EncodePoints(in))
+		out, err := wire.DecodePoints(nil, wire.EncodePoints(in))
 		require.NoError(t, err)
 		require.Equal(t, in, out)
 	})

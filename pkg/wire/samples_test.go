@@ -219,7 +219,7 @@ func rowSamples() []golden {
 			return c, wire.DecodeHashes(b, c)
 		}),
 		row("session", sampleSession(), wire.EncodeSession(sampleSession()), func(b []byte) (any, error) { return wire.DecodeSession(b) }),
-		row("points", samplePoints(), wire.EncodePoints(samplePoints()), func(b []byte) (any, error) { return wire.DecodePoints(b) }),
+		row("points", samplePoints(), wire.EncodePoints(samplePoints()), func(b []byte) (any, error) { return wire.DecodePoints(nil, b) }),
 		row("journeys", timedProfile{*sampleProfile(), timer, []uint64{0x0123456789abcdef, 0}}, wire.EncodeJourneys(sampleProfile(), timer), decodeJourneys),
 		row("tail", sampleTail(), wire.EncodeTail(sampleTail()), func(b []byte) (any, error) { return wire.DecodeTail(b) }),
 		row("past", samplePast(), wire.EncodePast(samplePast()), func(b []byte) (any, error) { return wire.DecodePast(b) }),

@@ -62,16 +62,25 @@ func unmarshalRow(b []byte, m Message) error { return unmarshalRowUpTo(stateVers
 
 // unmarshalRowUpTo decodes a state row whose newest version is given.
 func unmarshalRowUpTo(newest byte, b []byte, m Message) error {
-	if len(b) == 0 {
-		return errors.New("state row is empty")
+	b, err := rowBody(newest, b)
+	if err != nil {
+		return err
 	}
-	if b[0] < stateVersion || b[0] > newest {
-		return fmt.Errorf("state row has version %d, this cairn reads up to %d: run the cairn that wrote it, or rebuild", b[0], newest)
-	}
-	if err := m.UnmarshalVTUnsafe(b[1:]); err != nil {
+	if err := m.UnmarshalVTUnsafe(b); err != nil {
 		return fmt.Errorf("decode state row %T: %w", m, err)
 	}
 	return nil
+}
+
+// rowBody is the message in a state row whose newest version is given.
+func rowBody(newest byte, b []byte) ([]byte, error) {
+	if len(b) == 0 {
+		return nil, errors.New("state row is empty")
+	}
+	if b[0] < stateVersion || b[0] > newest {
+		return nil, fmt.Errorf("state row has version %d, this cairn reads up to %d: run the cairn that wrote it, or rebuild", b[0], newest)
+	}
+	return b[1:], nil
 }
 
 // EncodeDevice is the row of an identifier's ownership.

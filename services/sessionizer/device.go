@@ -436,7 +436,7 @@ func (t *deviceTask) Rollback() {
 	t.out.reset()
 	t.dirty = t.dirty[:0]
 	t.tally = newTally()
-	t.timers.next = 0 // to be looked up again
+	t.timers.forgetNext()
 	t.quality.reset()
 	t.opened = 0
 	if err := t.open.load(); err != nil { // a metric: not worth stopping for

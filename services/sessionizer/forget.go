@@ -388,5 +388,5 @@ func (t *timers) forget(names []string) error {
 	for _, f := range found {
 		t.remove(f.at, f.name)
 	}
-	return t.look()
+	return t.look(t.next)
 }

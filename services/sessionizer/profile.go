@@ -334,5 +334,5 @@ func (t *profileTask) Rollback() {
 	t.out.reset()
 	t.dirty = t.dirty[:0]
 	t.tally = newTally()
-	t.timers.next = 0 // to be looked up again
+	t.timers.forgetNext()
 }

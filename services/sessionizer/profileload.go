@@ -50,9 +50,7 @@ func (t *profileTask) load(id string, at int64) (*profileEntry, error) {
 			if short = tail != nil && at > tail.At.Time; short {
 				return stream.ErrStop
 			}
-			var points []journey.Point
-			points, err = wire.DecodePoints(value)
-			all = append(all, points...)
+			all, err = wire.DecodePoints(all, value)
 		default:
 			err = t.decode(p, key[len(prefix):], value)
 		}
@@ -126,9 +124,8 @@ func (t *profileTask) points(prefix []byte, from int64) (list []journey.Point, e
 	prefix = append(slices.Clip(prefix), rowPoints)
 	end := slices.Clone(prefix)
 	end[len(end)-1]++
-	err = t.state.Range(appendTime(slices.Clip(prefix), from), end, func(_, value []byte) error {
-		points, err := wire.DecodePoints(value)
-		list = append(list, points...)
+	err = t.state.Range(appendTime(slices.Clip(prefix), from), end, func(_, value []byte) (err error) {
+		list, err = wire.DecodePoints(list, value)
 		return err
 	})
 	return list, err

@@ -14,23 +14,28 @@ import (
 // not move its timer.
 type timers struct {
 	state *stream.State
-	next  int64  // no timer fires before
+	next  int64  // no timer fires before: where to begin to look, past those that have
 	key   []byte // memory that is used again
 }
 
 func newTimers(state *stream.State) (timers, error) {
 	t := timers{state: state}
-	return t, t.look()
+	return t, t.look(math.MinInt64)
 }
 
-// look finds the earliest timer.
-func (t *timers) look() error {
+// look finds the earliest timer; there is none before from.
+func (t *timers) look(from int64) error {
 	t.next = math.MaxInt64
-	return t.state.Scan([]byte{tableTimer}, func(key, _ []byte) error {
+	return t.state.Range(timersFrom(from), []byte{tableTimer + 1}, func(key, _ []byte) error {
 		t.next, _ = timerIn(key)
 		return stream.ErrStop
 	})
 }
+
+// forgetNext has the earliest timer looked up again.
+func (t *timers) forgetNext() { t.next = math.MinInt64 }
+
+func timersFrom(at int64) []byte { return appendTime([]byte{tableTimer}, at) }
 
 // timerKey is valid until the next one is made.
 func (t *timers) timerKey(at int64, name string) []byte {
@@ -60,10 +65,12 @@ type timer struct {
 // fire takes out the timers that are due, the earliest first, at most perTick.
 func (t *timers) fire(now int64) ([]timer, error) {
 	var fired []timer
-	err := t.state.Range([]byte{tableTimer}, appendTime([]byte{tableTimer}, now+1), func(key, _ []byte) error {
+	rest := now + 1
+	err := t.state.Range(timersFrom(t.next), timersFrom(rest), func(key, _ []byte) error {
 		at, name := timerIn(key)
 		fired = append(fired, timer{at, name})
 		if len(fired) == perTick {
+			rest = at
 			return stream.ErrStop
 		}
 		return nil
@@ -74,7 +81,7 @@ func (t *timers) fire(now int64) ([]timer, error) {
 	for _, f := range fired {
 		t.remove(f.at, f.name)
 	}
-	return fired, t.look()
+	return fired, t.look(rest)
 }
 
 // perTick bounds what one tick looks at, so that a transaction stays short.
