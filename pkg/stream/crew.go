@@ -5,71 +5,63 @@ import (
 	"errors"
 	"sync"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// crew processes the records of one transaction: those of a partition one after
-// another, those of different partitions in parallel, while the loop fetches on. A
-// fetch mostly holds records of few partitions, so waiting for each to be done would
-// leave processors idle.
+// crew does the work of one transaction: that of a partition one after another, that of
+// different partitions in parallel, while the loop fetches on. A fetch mostly holds
+// records of few partitions, so waiting for each to be done would leave processors
+// idle.
 type crew struct {
-	process func(p *part, r *kgo.Record) error
-
 	mu      sync.Mutex
 	changed sync.Cond // of what is guarded by mu
-	queues  map[*part][][]*kgo.Record
+	queues  map[*part][]job
 	pending int // records that are queued or in work
 	running int // partitions at work
 	failed  error
 }
 
-func newCrew(process func(*part, *kgo.Record) error) *crew {
-	c := &crew{process: process, queues: map[*part][][]*kgo.Record{}}
+// job is a piece of work, and how many records are processed by it.
+type job struct {
+	do      func() error
+	records int
+}
+
+func newCrew() *crew {
+	c := &crew{queues: map[*part][]job{}}
 	c.changed.L = &c.mu
 	return c
 }
 
-// add queues records of a partition. It takes them over.
-func (c *crew) add(p *part, records []*kgo.Record) {
+// add queues work of a partition, in which so many records are processed.
+func (c *crew) add(p *part, records int, do func() error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	queue, working := c.queues[p]
-	c.queues[p] = append(queue, records)
-	c.pending += len(records)
+	c.queues[p] = append(queue, job{do, records})
+	c.pending += records
 	if !working {
 		c.running++
 		go c.work(p)
 	}
 }
 
-// work processes what is queued of a partition until there is nothing, or something
-// failed.
+// work does what is queued of a partition until there is nothing, or something failed.
 func (c *crew) work(p *part) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.queues[p]) > 0 && c.failed == nil {
-		records := c.queues[p][0]
+		next := c.queues[p][0]
 		c.queues[p] = c.queues[p][1:]
 		c.mu.Unlock()
-		err := c.all(p, records)
+		err := next.do()
 		c.mu.Lock()
-		c.pending -= len(records)
+		c.pending -= next.records
 		c.note(err)
 		c.changed.Broadcast()
 	}
 	delete(c.queues, p)
 	c.running--
 	c.changed.Broadcast()
-}
-
-func (c *crew) all(p *part, records []*kgo.Record) error {
-	for _, r := range records {
-		if err := c.process(p, r); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // room waits until at most so many records are pending, and returns false when it

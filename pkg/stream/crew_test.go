@@ -10,14 +10,18 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-func offsets(from, to int64) (list []*kgo.Record) {
-	for at := from; at < to; at++ {
-		list = append(list, &kgo.Record{Offset: at})
-	}
-	return list
+// chunk adds the processing of records of a partition, by their offsets.
+func (c *crew) chunk(p *part, from, to int64, process func(*part, int64) error) {
+	c.add(p, int(to-from), func() error {
+		for at := from; at < to; at++ {
+			if err := process(p, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // TestCrewKeepsOrderAndRunsInParallel: records of a partition are processed one after
@@ -26,18 +30,19 @@ func TestCrewKeepsOrderAndRunsInParallel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		seen := map[int32][]int64{}
-		c := newCrew(func(p *part, r *kgo.Record) error {
+		c := newCrew()
+		process := func(p *part, offset int64) error {
 			time.Sleep(time.Millisecond)
 			mu.Lock()
 			defer mu.Unlock()
-			seen[p.id] = append(seen[p.id], r.Offset)
+			seen[p.id] = append(seen[p.id], offset)
 			return nil
-		})
+		}
 		started := time.Now()
 		parts := []*part{{id: 0}, {id: 1}, {id: 2}}
 		for batch := range int64(4) {
 			for _, p := range parts {
-				c.add(p, offsets(10*batch, 10*batch+10))
+				c.chunk(p, 10*batch, 10*batch+10, process)
 			}
 			time.Sleep(15 * time.Millisecond) // some of the next ones find a worker, some none
 		}
@@ -54,14 +59,15 @@ func TestCrewKeepsOrderAndRunsInParallel(t *testing.T) {
 // TestCrewHasRoom: the loop fetches on only when few enough records wait.
 func TestCrewHasRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCrew(func(*part, *kgo.Record) error {
+		c := newCrew()
+		process := func(*part, int64) error {
 			time.Sleep(time.Millisecond)
 			return nil
-		})
+		}
 		started := time.Now()
 		p := &part{}
 		for i := range int64(5) {
-			c.add(p, offsets(10*i, 10*i+10))
+			c.chunk(p, 10*i, 10*i+10, process)
 		}
 		require.True(t, c.room(50))
 		require.Zero(t, time.Since(started))
@@ -84,18 +90,19 @@ func TestCrewStopsAtAFailure(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var done atomic.Int64
-				c := newCrew(func(p *part, r *kgo.Record) error {
+				c := newCrew()
+				process := func(p *part, offset int64) error {
 					time.Sleep(time.Duration(p.id+1) * time.Millisecond)
-					if r.Offset == 3 {
+					if offset == 3 {
 						return order[p.id]
 					}
 					done.Add(1)
 					return nil
-				})
+				}
 				first := &part{id: 0}
-				c.add(first, offsets(0, 4))
-				c.add(&part{id: 1}, offsets(0, 4)) // in work when the first one fails
-				c.add(first, offsets(4, 8))
+				c.chunk(first, 0, 4, process)
+				c.chunk(&part{id: 1}, 0, 4, process) // in work when the first one fails
+				c.chunk(first, 4, 8, process)
 				require.False(t, c.room(0))
 				require.ErrorIs(t, c.finish(), bad)
 				require.EqualValues(t, 6, done.Load())
@@ -105,16 +112,17 @@ func TestCrewStopsAtAFailure(t *testing.T) {
 	t.Run("of the loop", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var done atomic.Int64
-			c := newCrew(func(*part, *kgo.Record) error {
+			c := newCrew()
+			process := func(*part, int64) error {
 				time.Sleep(time.Millisecond)
 				done.Add(1)
 				return nil
-			})
-			c.add(&part{}, offsets(0, 4))
-			c.add(&part{id: 1}, offsets(0, 4))
+			}
+			c.chunk(&part{}, 0, 4, process)
+			c.chunk(&part{id: 1}, 0, 4, process)
 			p := &part{id: 2}
-			c.add(p, offsets(0, 4))
-			c.add(p, offsets(4, 8))
+			c.chunk(p, 0, 4, process)
+			c.chunk(p, 4, 8, process)
 			c.fail(errAbort)
 			require.ErrorIs(t, c.finish(), errAbort)
 			require.LessOrEqual(t, done.Load(), int64(12), "what is queued is not begun")

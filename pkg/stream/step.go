@@ -31,7 +31,7 @@ type StepOptions struct {
 	// is a cache of the changelog. Empty: the state is kept in memory, and restored
 	// whole at each start.
 	StateDir   string
-	StateCache int64 // bytes of memory for what is read from there; default 64 MiB
+	StateCache int64 // bytes of memory for what is read from there; default 96 MiB
 
 	CommitInterval time.Duration // default 100 ms
 	MaxRecords     int           // of one transaction; default 20,000

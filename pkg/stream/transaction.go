@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +26,7 @@ func (s *Step) transaction(ctx context.Context, fetches kgo.Fetches, ticking boo
 		return fmt.Errorf("%s step: begin: %w: %w", s.o.Name, ErrFenced, err)
 	}
 	latest := started.Add(clockSlack).UnixMilli()
-	work := newCrew(func(p *part, r *kgo.Record) error { return s.process(p, r, latest) })
+	work := newCrew()
 	// More is fetched while the tasks work, but no more than they can do in one
 	// interval, so that the transaction stays short.
 	ahead := s.pace.during(s.o.CommitInterval, perPoll, s.o.MaxRecords) - perPoll
@@ -38,7 +37,7 @@ func (s *Step) transaction(ctx context.Context, fetches kgo.Fetches, ticking boo
 			break
 		}
 		records += fetches.NumRecords()
-		if err := s.give(work, fetches); err != nil {
+		if err := s.give(work, fetches, latest); err != nil {
 			work.fail(err)
 			break
 		}
@@ -47,23 +46,15 @@ func (s *Step) transaction(ctx context.Context, fetches kgo.Fetches, ticking boo
 		}
 		fetches = s.poll(ctx, started.Add(s.o.CommitInterval))
 	}
+	flushed := s.conclude(work, ticking)
 	bad := work.finish()
 	s.pace = pace{records, time.Since(started)}
-	if bad == nil && ticking {
-		bad = s.each(func(p *part) bool { return p.task.Due(s.clock(p)) }, func(p *part) error {
-			p.touched = true
-			return p.task.Tick(s.clock(p), s.out)
-		})
-	}
-	var flushed []*flushedPart
-	if bad == nil {
-		flushed, bad = s.flush()
-	}
-	return s.end(ctx, started, records, flushed, bad)
+	return s.end(ctx, started, records, flushed(), bad)
 }
 
-// give hands the records to their partitions' tasks.
-func (s *Step) give(work *crew, fetches kgo.Fetches) error {
+// give hands the records to their partitions' tasks. latest is how far, in Unix ms,
+// their timestamps are believed.
+func (s *Step) give(work *crew, fetches kgo.Fetches, latest int64) error {
 	now := time.Now()
 	var unknown error
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
@@ -77,7 +68,14 @@ func (s *Step) give(work *crew, fetches kgo.Fetches) error {
 		}
 		p.lastSeen, p.touched = now, true
 		p.end = max(p.end, f.LastStableOffset)
-		work.add(p, f.Records)
+		work.add(p, len(f.Records), func() error {
+			for _, r := range f.Records {
+				if err := s.process(p, r, latest); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	})
 	return unknown
 }
@@ -111,29 +109,6 @@ const clockSlack = 5 * time.Minute
 // processed now, and will come again or are reflected already.
 var errAbort = errors.New("abort")
 
-// each runs fn for the chosen partitions in parallel and returns the first error.
-func (s *Step) each(want func(*part) bool, fn func(*part) error) error {
-	var g errgroup.Group
-	var mu sync.Mutex
-	var failed error
-	for _, p := range s.sorted() {
-		if !want(p) {
-			continue
-		}
-		g.Go(func() error {
-			err := fn(p)
-			if err != nil && !errors.Is(err, errAbort) {
-				mu.Lock()
-				defer mu.Unlock()
-				failed = cmp.Or(failed, err)
-			}
-			return err
-		})
-	}
-	err := g.Wait()
-	return cmp.Or(failed, err) // a wish to abort must not hide a failure
-}
-
 // flushedPart is what a partition has put into the transaction.
 type flushedPart struct {
 	*part
@@ -141,33 +116,55 @@ type flushedPart struct {
 	meta    *kgo.Record
 }
 
-// flush writes the changed rows to the changelog, the meta record last.
-func (s *Step) flush() ([]*flushedPart, error) {
+// conclude has each partition tick, if it is time to, and put what has changed into the
+// transaction, as soon as its records are processed. What it returns lists those that
+// have, once the work is finished.
+func (s *Step) conclude(work *crew, ticking bool) func() []*flushedPart {
 	var mu sync.Mutex
 	var out []*flushedPart
-	err := s.each(func(p *part) bool { return p.touched }, func(p *part) error {
-		if err := p.task.Flush(s.clock(p), s.out); err != nil {
-			return fmt.Errorf("%s step, partition %d: flush: %w", s.o.Name, p.id, err)
-		}
-		p.state.Put([]byte(metaKey), wire.EncodeMeta(p.state.meta))
-		f := &flushedPart{part: p, changes: p.state.changes()}
-		p.log.Reset()
-		for i, c := range f.changes {
-			r := &p.log.Take(1)[0]
-			*r = kgo.Record{Topic: s.changelog, Partition: p.id, Key: c.Key, Value: c.Value}
-			if i == 0 { // the meta row sorts first
-				f.meta = r
-				continue
+	for _, p := range s.sorted() {
+		work.add(p, 0, func() error {
+			if ticking && p.task.Due(s.clock(p)) {
+				p.touched = true
+				if err := p.task.Tick(s.clock(p), s.out); err != nil {
+					return fmt.Errorf("%s step, partition %d: tick: %w", s.o.Name, p.id, err)
+				}
 			}
-			s.out.Produce(r)
+			if !p.touched {
+				return nil
+			}
+			f, err := s.flush(p)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out = append(out, f)
+			return nil
+		})
+	}
+	return func() []*flushedPart { return out }
+}
+
+// flush writes the changed rows of a partition to the changelog, the meta record last.
+func (s *Step) flush(p *part) (*flushedPart, error) {
+	if err := p.task.Flush(s.clock(p), s.out); err != nil {
+		return nil, fmt.Errorf("%s step, partition %d: flush: %w", s.o.Name, p.id, err)
+	}
+	p.state.Put([]byte(metaKey), wire.EncodeMeta(p.state.meta))
+	f := &flushedPart{part: p, changes: p.state.changes()}
+	p.log.Reset()
+	for i, c := range f.changes {
+		r := &p.log.Take(1)[0]
+		*r = kgo.Record{Topic: s.changelog, Partition: p.id, Key: c.Key, Value: c.Value}
+		if i == 0 { // the meta row sorts first
+			f.meta = r
+			continue
 		}
-		s.out.Produce(f.meta)
-		mu.Lock()
-		defer mu.Unlock()
-		out = append(out, f)
-		return nil
-	})
-	return out, err
+		s.out.Produce(r)
+	}
+	s.out.Produce(f.meta)
+	return f, nil
 }
 
 // end commits, or aborts when something is bad, and brings the state in line
