@@ -98,9 +98,10 @@ type Step struct {
 	mu     sync.Mutex
 	events []assignment // guarded by mu: what callbacks saw and the loop has not
 
-	failures  int             // transactions in a row whose output failed
-	pace      pace            // of the last transaction
-	memory    recycler        // of what is fetched
+	failures  int      // transactions in a row whose output failed
+	pace      pace     // of the last transaction
+	memory    recycler // of what is fetched
+	backlog   backlog
 	parts     map[int32]*part // owned by the loop
 	restoring map[int32]context.CancelFunc
 	done      chan restored
@@ -260,6 +261,9 @@ func (s *Step) trim() {
 		if t, ok := p.task.(Trimmer); ok {
 			t.Trim()
 		}
+	}
+	if s.backlog.over(time.Now()) {
+		giveBack()
 	}
 }
 

@@ -193,6 +193,7 @@ func (s *Step) end(ctx context.Context, started time.Time, records int, flushed 
 		return err
 	}
 	s.met.committed(time.Since(started), records)
+	s.backlog.add(records, time.Now())
 	return nil
 }
 
