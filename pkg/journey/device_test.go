@@ -322,6 +322,25 @@ func TestSessionThatGoesOnKeepsItsTimer(t *testing.T) {
 	k.requireArmed(t, m)
 }
 
+// TestVisitsShareTheDistantTimer: each visit arms the timer that closes it; that by
+// which the first is dropped, long after, is armed once.
+func TestVisitsShareTheDistantTimer(t *testing.T) {
+	const visits = 10
+	m := short()
+	m.Lateness = 30 * day
+	k := newKept()
+	for i := range int64(visits) {
+		begin := start + i*3*m.SessionGap
+		k.device.Apply(seenAt(fmt.Sprint("m", i), begin), m, start)
+		k.commit(m)
+		k.tick(Instant{Now: begin + m.SessionGap + 1, Record: start}, m)
+		k.commit(m)
+	}
+	require.Len(t, k.sessions, visits)
+	require.LessOrEqual(t, k.timed, visits+1)
+	k.requireArmed(t, m)
+}
+
 // TestBusyIdentifierIsBounded: ten thousand users, links and messages on one
 // identifier leave a bounded state.
 func TestBusyIdentifierIsBounded(t *testing.T) {
