@@ -1,37 +1,36 @@
 package stream
 
-import (
-	"runtime/debug"
-	"time"
-)
+import "runtime/debug"
 
-// backlog notices when many records have been worked off: what that took of memory is
-// of no use afterwards.
+// backlog notices that a lot has been worked off: what that took of memory is of no use
+// when less comes.
 type backlog struct {
-	records int       // since memory was given back
-	last    time.Time // when there was work, be it that time had passed
+	work  int // records and rows since it was last asked
+	busy  bool
+	quiet int // seconds since it was busy
 }
 
 // Bounds of what is taken for a backlog, and for its end.
 const (
-	backlogRecords = 100_000
-	backlogOver    = 3 * trimEvery // by then nothing is kept for what does not come
+	backlogRate  = 10_000 // records and rows in a second
+	backlogQuiet = 3      // by then nothing is kept for what does not come
 )
 
-func (b *backlog) add(records int, now time.Time) {
-	b.records += records
-	b.last = now
-}
+// add counts what a transaction has read or written.
+func (b *backlog) add(n int) { b.work += n }
 
-// over reports, once, that a backlog is done.
-func (b *backlog) over(now time.Time) bool {
-	if b.records < backlogRecords || now.Sub(b.last) < backlogOver {
-		return false
+// over reports, once, that a backlog is done. It is asked each second.
+func (b *backlog) over() bool {
+	b.quiet++
+	if b.work >= backlogRate {
+		b.busy, b.quiet = true, 0
 	}
-	b.records = 0
-	return true
+	b.work = 0
+	done := b.busy && b.quiet >= backlogQuiet
+	b.busy = b.busy && !done
+	return done
 }
 
 // giveBack returns memory that is not in use to the operating system. Go would do so
-// too, but only when it collects garbage again, which without work takes minutes.
+// too, but only when it collects garbage again, which with little work takes minutes.
 func giveBack() { go debug.FreeOSMemory() }

@@ -2,22 +2,30 @@ package stream
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
-// TestBacklogIsOver: once for each, after it, and not for what trickles in.
+// TestBacklogIsOver: once for each, when little or nothing comes for some seconds, and
+// never for what trickles in.
 func TestBacklogIsOver(t *testing.T) {
 	var b backlog
-	now := time.Now()
-	require.False(t, b.over(now))
-	b.add(backlogRecords-1, now)
-	require.False(t, b.over(now.Add(time.Hour)))
-	b.add(1, now.Add(time.Hour))
-	require.False(t, b.over(now.Add(time.Hour)))
-	b.add(0, now.Add(time.Hour+backlogOver)) // sessions are closed
-	require.False(t, b.over(now.Add(time.Hour+backlogOver)))
-	require.True(t, b.over(now.Add(time.Hour+2*backlogOver)))
-	require.False(t, b.over(now.Add(2*time.Hour)))
+	ask := func(work ...int) (over []bool) {
+		for _, n := range work {
+			b.add(n)
+			over = append(over, b.over())
+		}
+		return over
+	}
+	no := func(n int) []bool { return make([]bool, n) }
+	require.Equal(t, no(100), ask(make([]int, 100)...))
+	for range 1000 {
+		require.Equal(t, no(1), ask(backlogRate-1))
+	}
+	require.Equal(t, no(4), ask(backlogRate, 0, 0, backlogRate), "it goes on")
+	require.Equal(t, append(no(backlogQuiet-1), true), ask(1, 1, 1), "live events are no backlog")
+	require.Equal(t, no(10), ask(make([]int, 10)...), "once")
+	b.add(backlogRate / 2)
+	b.add(backlogRate / 2)
+	require.Equal(t, []bool{false, false, false, true, false}, ask(0, 0, 0, 0, 0))
 }

@@ -42,6 +42,9 @@ func (c *Chunks[T]) Trim() {
 	clear(c.list[keep:])
 	c.list = c.list[:keep]
 	c.most = c.inUse()
+	for _, chunk := range c.list { // what is in there must not keep other memory
+		clear(chunk[len(chunk):cap(chunk)])
+	}
 }
 
 // inUse is how many chunks have been handed out of.

@@ -52,9 +52,7 @@ func (c *crew) work(p *part) {
 	for len(c.queues[p]) > 0 && c.failed == nil {
 		next := c.queues[p][0]
 		c.queues[p] = c.queues[p][1:]
-		c.mu.Unlock()
-		err := next.do()
-		c.mu.Lock()
+		err := c.outside(next.do)
 		c.pending -= next.records
 		c.note(err)
 		c.changed.Broadcast()
@@ -62,6 +60,14 @@ func (c *crew) work(p *part) {
 	delete(c.queues, p)
 	c.running--
 	c.changed.Broadcast()
+}
+
+// outside calls fn without the lock, and has it again also when fn panics: else that
+// would hide the panic.
+func (c *crew) outside(fn func() error) error {
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	return fn()
 }
 
 // room waits until at most so many records are pending, and returns false when it
@@ -99,7 +105,7 @@ func (c *crew) note(err error) {
 	}
 }
 
-// pace is how many records a step processes in a time.
+// pace is how many records a step got through in a time, waiting for them included.
 type pace struct {
 	records int
 	took    time.Duration

@@ -15,7 +15,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// DefaultStateCache is the memory for blocks of state of a step, in bytes.
+// DefaultStateCache is the memory for the state of a step, in bytes: two thirds of it
+// for memtables, the rest for blocks.
 const DefaultStateCache = 96 << 20
 
 // MinStateCache is the least memory that a step is given for that, in bytes.
@@ -135,8 +136,9 @@ func databaseOptions(cache int64) *pebble.Options {
 	o.Experimental.SpanPolicyFunc = func([]byte) (pebble.SpanPolicy, []byte, error) {
 		return pebble.SpanPolicy{DisableValueSeparationBySuffix: true}, nil, nil
 	}
-	// Timers come and go, and no scan begins before those that have gone: rewriting
-	// tables to be rid of what is left of them would be half of what compactions do.
+	// Timers come and go, and only a start or an erasure scans those that have gone:
+	// rewriting tables to be rid of what is left of them would be half of what
+	// compactions do.
 	o.Experimental.TombstoneDenseCompactionThreshold = -1
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	return o

@@ -63,6 +63,7 @@ func (o *overlay) clear() {
 // trim lets go of the memory that was of no use since it was called before.
 func (o *overlay) trim() {
 	o.memory.Trim()
+	clear(o.listed)
 	if cap(o.listed) > 2*o.most {
 		o.listed = nil
 	}

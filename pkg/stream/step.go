@@ -262,7 +262,7 @@ func (s *Step) trim() {
 			t.Trim()
 		}
 	}
-	if s.backlog.over(time.Now()) {
+	if s.backlog.over() {
 		giveBack()
 	}
 }

@@ -27,8 +27,8 @@ func (s *Step) transaction(ctx context.Context, fetches kgo.Fetches, ticking boo
 	}
 	latest := started.Add(clockSlack).UnixMilli()
 	work := newCrew()
-	// More is fetched while the tasks work, but no more than they can do in one
-	// interval, so that the transaction stays short.
+	// More is fetched while the tasks work, but no more than was done in an interval
+	// before, so that the transaction stays short.
 	ahead := s.pace.during(s.o.CommitInterval, perPoll, s.o.MaxRecords) - perPoll
 	records := 0
 	for {
@@ -48,7 +48,9 @@ func (s *Step) transaction(ctx context.Context, fetches kgo.Fetches, ticking boo
 	}
 	flushed := s.conclude(work, ticking)
 	bad := work.finish()
-	s.pace = pace{records, time.Since(started)}
+	if s.pace = (pace{}); bad == nil {
+		s.pace = pace{records, time.Since(started)}
+	}
 	return s.end(ctx, started, records, flushed(), bad)
 }
 
@@ -123,6 +125,9 @@ func (s *Step) conclude(work *crew, ticking bool) func() []*flushedPart {
 	var mu sync.Mutex
 	var out []*flushedPart
 	for _, p := range s.sorted() {
+		if !ticking && !p.touched {
+			continue
+		}
 		work.add(p, 0, func() error {
 			if ticking && p.task.Due(s.clock(p)) {
 				p.touched = true
@@ -193,7 +198,10 @@ func (s *Step) end(ctx context.Context, started time.Time, records int, flushed 
 		return err
 	}
 	s.met.committed(time.Since(started), records)
-	s.backlog.add(records, time.Now())
+	s.backlog.add(records)
+	for _, f := range flushed {
+		s.backlog.add(len(f.changes))
+	}
 	return nil
 }
 

@@ -421,6 +421,7 @@ func (t *deviceTask) flushDevice(d *deviceEntry, out stream.Output) {
 
 // Committed implements stream.Task.
 func (t *deviceTask) Committed() {
+	t.timers.committed()
 	t.met.device(&t.tally, t.partition, t.open.n)
 	t.tally = newTally()
 	t.devices.committed()
@@ -436,7 +437,7 @@ func (t *deviceTask) Rollback() {
 	t.out.reset()
 	t.dirty = t.dirty[:0]
 	t.tally = newTally()
-	t.timers.forgetNext()
+	t.timers.rollback()
 	t.quality.reset()
 	t.opened = 0
 	if err := t.open.load(); err != nil { // a metric: not worth stopping for

@@ -318,6 +318,7 @@ func pointsOf(points []journey.Point, span int64) (lo, hi int) {
 
 // Committed implements stream.Task.
 func (t *profileTask) Committed() {
+	t.timers.committed()
 	t.met.profile(&t.tally)
 	t.tally = newTally()
 	t.profiles.committed()
@@ -334,5 +335,5 @@ func (t *profileTask) Rollback() {
 	t.out.reset()
 	t.dirty = t.dirty[:0]
 	t.tally = newTally()
-	t.timers.forgetNext()
+	t.timers.rollback()
 }

@@ -15,12 +15,15 @@ import (
 type timers struct {
 	state *stream.State
 	next  int64  // no timer fires before: where to begin to look, past those that have
+	saved int64  // next, as of what is committed
 	key   []byte // memory that is used again
 }
 
 func newTimers(state *stream.State) (timers, error) {
 	t := timers{state: state}
-	return t, t.look(math.MinInt64)
+	err := t.look(math.MinInt64)
+	t.committed()
+	return t, err
 }
 
 // look finds the earliest timer; there is none before from.
@@ -32,8 +35,10 @@ func (t *timers) look(from int64) error {
 	})
 }
 
-// forgetNext has the earliest timer looked up again.
-func (t *timers) forgetNext() { t.next = math.MinInt64 }
+// committed and rollback are told how the transaction ended.
+func (t *timers) committed() { t.saved = t.next }
+
+func (t *timers) rollback() { t.next = t.saved }
 
 func timersFrom(at int64) []byte { return appendTime([]byte{tableTimer}, at) }
 
