@@ -150,8 +150,9 @@ func (s *Step) install(r restored) error {
 		return fmt.Errorf("%s step, partition %d: %w", s.o.Name, r.partition, err)
 	}
 	s.met.sizes.set(r.partition, r.state.store)
-	s.parts[r.partition] = &part{log: Chunks[kgo.Record]{Size: 256},
-		id: r.partition, task: task, state: r.state, end: r.state.end, lastSeen: time.Now(), resumeAt: r.resumeAt, streamTime: s.met.streamTime(r.partition),
+	s.parts[r.partition] = &part{
+		id: r.partition, task: task, state: r.state, log: Chunks[kgo.Record]{Size: 256},
+		end: r.state.end, lastSeen: time.Now(), resumeAt: r.resumeAt, streamTime: s.met.streamTime(r.partition),
 	}
 	s.sess.Client().ResumeFetchPartitions(map[string][]int32{s.input: {r.partition}})
 	return nil

@@ -59,6 +59,7 @@ func (d *pointsDecoder) decode(list []journey.Point, b []byte) ([]journey.Point,
 			points++
 		case stringsField: // behind the points that name them
 			d.strings = append(d.strings, unsafe.String(unsafe.SliceData(value), len(value)))
+		default: // of a later release
 		}
 		return nil
 	})
