@@ -13,6 +13,11 @@ const MaxHashes = 4096
 // rewrite its whole day with every commit.
 const chunkHashes = 64
 
+// indexFrom is beyond how many hashes they are looked for in an index, which takes
+// more memory than they do: scanning so many takes no longer than an event's other work
+// on its device.
+const indexFrom = 256
+
 // HashChunk is a stored row of the messages seen on one arrival day.
 type HashChunk struct {
 	Day    int32 // days since 1970 of the arrival, UTC
@@ -96,7 +101,7 @@ func (s *seen) has(h uint64) bool {
 		}
 		n += len(c.Hashes)
 	}
-	if n > 64 { // scanning has become dearer than an index
+	if n > indexFrom {
 		s.index = make(map[uint64]struct{}, 2*n)
 		for _, c := range s.chunks {
 			for _, have := range c.Hashes {

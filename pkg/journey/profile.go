@@ -98,8 +98,8 @@ type Profile struct {
 	pastAnew   bool   // Past has changed since TakePast
 }
 
-// pointsSlack is for how many points there is room when some are restored: those of
-// a short visit.
+// pointsSlack is for how many points there is room when some are restored or come:
+// those of a short visit.
 const pointsSlack = 4
 
 // Restore adds stored points; they must be sorted by key before the first fold.
@@ -129,6 +129,9 @@ func (p *Profile) Add(pt Point) bool {
 		return false
 	}
 	k := p.points[i].OrderKey // in memory of its own
+	if p.fresh == nil {       // mostly a few come together
+		p.fresh, p.moved = make([]OrderKey, 0, pointsSlack), slices.Grow(p.moved, pointsSlack)
+	}
 	p.fresh, p.moved = append(p.fresh, k), append(p.moved, k.Time)
 	return true
 }

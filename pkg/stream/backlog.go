@@ -1,6 +1,9 @@
 package stream
 
-import "runtime/debug"
+import (
+	"runtime"
+	"runtime/debug"
+)
 
 // backlog notices that a lot has been worked off: what that took of memory is of no use
 // when less comes.
@@ -33,4 +36,9 @@ func (b *backlog) over() bool {
 
 // giveBack returns memory that is not in use to the operating system. Go would do so
 // too, but only when it collects garbage again, which with little work takes minutes.
-func giveBack() { go debug.FreeOSMemory() }
+func giveBack() {
+	go func() {
+		runtime.GC() // a sync.Pool keeps what it holds through one collection
+		debug.FreeOSMemory()
+	}()
+}

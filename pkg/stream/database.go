@@ -25,10 +25,11 @@ const MinStateCache = 4 << 20
 // database holds the state of a step's partitions on disk. One is shared by all
 // of them, so that memory, files and goroutines do not grow with their number.
 type database struct {
-	db   *pebble.DB
-	lock *pebble.Lock
-	dir  string
-	log  *zap.Logger
+	db     *pebble.DB
+	blocks *pebble.Cache
+	lock   *pebble.Lock
+	dir    string
+	log    *zap.Logger
 
 	// open is held for reading by whoever measures, so that it does not do so on a
 	// closed database. The partitions' stores are closed before by the step.
@@ -87,9 +88,9 @@ func tryDatabase(dir string, cache int64, log *zap.Logger) (_ *database, err err
 			log.Error("state is damaged", zap.String("file", i.Path))
 		},
 	}
-	blocks := pebble.NewCache(o.CacheSize)
-	defer blocks.Unref() // the database holds it
-	o.Cache = blocks
+	d.blocks = pebble.NewCache(o.CacheSize)
+	defer d.blocks.Unref() // the database holds it
+	o.Cache = d.blocks
 	if d.db, err = pebble.Open(dir, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("open the state in %s: %w", dir, err), d.lock.Close())
 	}
@@ -143,6 +144,9 @@ func databaseOptions(cache int64) *pebble.Options {
 	o.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionFastest })
 	return o
 }
+
+// shed lets go of the blocks in memory.
+func (d *database) shed() { d.blocks.Reserve(int(d.blocks.MaxSize()))() }
 
 // check passes an error on and remembers if it says that the files are damaged.
 func (d *database) check(err error) error {

@@ -148,8 +148,8 @@ func NewStep(o StepOptions) (*Step, error) {
 		kgo.ProducerBatchMaxBytes(MaxRecordBytes),
 		kgo.MaxBufferedRecords(200_000),
 		// Fetched ahead, compressed: a few times that once it is unpacked.
-		kgo.FetchMaxPartitionBytes(1<<20),
-		kgo.FetchMaxBytes(8<<20),
+		kgo.FetchMaxPartitionBytes(256<<10),
+		kgo.FetchMaxBytes(2<<20),
 		kgo.FetchMaxWait(fetchWait),
 		kgo.WithPools(&s.memory),
 		kgo.OnPartitionsAssigned(s.onAssigned),
@@ -213,6 +213,9 @@ func (s *Step) Run(ctx context.Context) error {
 		}
 		if ticking {
 			nextTick = time.Now().Add(tickEvery)
+			if s.due() { // there was no time for all: records have their turn, then it goes on
+				nextTick = time.Now().Add(s.o.CommitInterval)
+			}
 		}
 	}
 	return nil
@@ -254,17 +257,25 @@ func (s *Step) release() error {
 // trim gives up memory that was of no use lately.
 func (s *Step) trim() {
 	s.memory.trim()
+	done := s.backlog.over()
 	for _, p := range s.parts {
 		p.log.Reset() // the last transaction is over
 		p.log.Trim()
 		p.state.trim()
 		if t, ok := p.task.(Trimmer); ok {
 			t.Trim()
+			if done {
+				t.Shed()
+			}
 		}
 	}
-	if s.backlog.over() {
-		giveBack()
+	if !done {
+		return
 	}
+	if s.db != nil {
+		s.db.shed()
+	}
+	giveBack()
 }
 
 func (s *Step) poll(ctx context.Context, until time.Time) kgo.Fetches {

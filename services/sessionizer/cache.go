@@ -63,8 +63,13 @@ func (c *cache[V]) drop(name string) {
 	delete(c.old, name)
 }
 
+// clear forgets all states. The maps are made anew: those that were large would stay so.
 func (c *cache[V]) clear() {
-	clear(c.young)
-	clear(c.old)
-	c.weight = 0
+	c.young, c.old, c.weight = map[string]V{}, map[string]V{}, 0
+}
+
+// emptied is list without its elements, which it must not keep from being forgotten.
+func emptied[T any](list []T) []T {
+	clear(list)
+	return list[:0]
 }

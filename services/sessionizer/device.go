@@ -369,7 +369,7 @@ func (t *deviceTask) Flush(_ stream.Clock, out stream.Output) error {
 		d.dirty = false
 		t.flushDevice(d, out)
 	}
-	t.dirty = t.dirty[:0]
+	t.dirty = emptied(t.dirty)
 	t.open.add(t.opened)
 	t.opened = 0
 	t.quality.flush(t.topics.quality, out)
@@ -431,11 +431,14 @@ func (t *deviceTask) Committed() {
 // Trim implements stream.Trimmer.
 func (t *deviceTask) Trim() { t.out.trim() }
 
+// Shed implements stream.Trimmer.
+func (t *deviceTask) Shed() { t.devices.clear() }
+
 // Rollback implements stream.Task.
 func (t *deviceTask) Rollback() {
 	t.devices.clear()
 	t.out.reset()
-	t.dirty = t.dirty[:0]
+	t.dirty = emptied(t.dirty)
 	t.tally = newTally()
 	t.timers.rollback()
 	t.quality.reset()

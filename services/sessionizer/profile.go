@@ -193,7 +193,7 @@ func (t *profileTask) Flush(now stream.Clock, out stream.Output) error {
 			return err
 		}
 	}
-	t.dirty = t.dirty[:0]
+	t.dirty = emptied(t.dirty)
 	if err := t.flushForgets(at, now.Wall, out); err != nil {
 		return err
 	}
@@ -328,12 +328,15 @@ func (t *profileTask) Committed() {
 // Trim implements stream.Trimmer.
 func (t *profileTask) Trim() { t.out.trim() }
 
+// Shed implements stream.Trimmer.
+func (t *profileTask) Shed() { t.profiles.clear() }
+
 // Rollback implements stream.Task.
 func (t *profileTask) Rollback() {
 	t.profiles.clear()
 	clear(t.forgets)
 	t.out.reset()
-	t.dirty = t.dirty[:0]
+	t.dirty = emptied(t.dirty)
 	t.tally = newTally()
 	t.timers.rollback()
 }
