@@ -3,6 +3,7 @@ package sessionizer
 import (
 	"encoding/binary"
 	"math"
+	"time"
 
 	"github.com/cairnhq/cairn/pkg/journey"
 	"github.com/cairnhq/cairn/pkg/stream"
@@ -61,36 +62,66 @@ func (t *timers) remove(at int64, name string) { t.state.Delete(t.timerKey(at, n
 
 func (t *timers) due(now int64) bool { return t.next <= now }
 
-// timer is one that fired.
-type timer struct {
-	at   int64
-	name string
+// Bounds of a tick, so that its transaction stays short: how many timers it looks at,
+// and for how long it goes on. What fired may have to be read from the disk.
+const (
+	perTick = 5_000
+	tickFor = 500 * time.Millisecond
+)
+
+// fire calls fn with the timers that are due, the earliest first, and takes them out.
+// Those for which there is no time now stay.
+func (t *timers) fire(now int64, fn func(at int64, name string) error) error {
+	started := time.Now()
+	for left := perTick; left > 0 && t.next <= now && time.Since(started) < tickFor; {
+		n, err := t.some(now, min(left, timersAtOnce), fn)
+		if err != nil {
+			return err
+		}
+		left -= n
+	}
+	return nil
 }
 
-// fire takes out the timers that are due, the earliest first, at most perTick.
-func (t *timers) fire(now int64) ([]timer, error) {
-	var fired []timer
+// timersAtOnce is how many timers are listed before they are worked off: what that
+// changes may be timers, too.
+const timersAtOnce = 100
+
+// some fires so many timers at most, and returns how many.
+func (t *timers) some(now int64, most int, fn func(at int64, name string) error) (int, error) {
+	var due []timer
 	rest := now + 1
 	err := t.state.Range(timersFrom(t.next), timersFrom(rest), func(key, _ []byte) error {
 		at, name := timerIn(key)
-		fired = append(fired, timer{at, name})
-		if len(fired) == perTick {
+		due = append(due, timer{at, name})
+		if len(due) == most {
 			rest = at
 			return stream.ErrStop
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	for _, f := range fired {
-		t.remove(f.at, f.name)
+	for _, d := range due {
+		t.remove(d.at, d.name)
 	}
-	return fired, t.look(rest)
+	if err := t.look(rest); err != nil {
+		return 0, err
+	}
+	for _, d := range due {
+		if err := fn(d.at, d.name); err != nil {
+			return 0, err
+		}
+	}
+	return len(due), nil
 }
 
-// perTick bounds what one tick looks at, so that a transaction stays short.
-const perTick = 5_000
+// timer is one that is due.
+type timer struct {
+	at   int64
+	name string
+}
 
 // instant is the time by which things run out: the partition's stream time while
 // there is a backlog, the wall clock once there is none. The age of state goes by
@@ -115,19 +146,15 @@ func (t *deviceTask) Due(now stream.Clock) bool { return t.timers.due(instant(no
 // drops what is too old to matter.
 func (t *deviceTask) Tick(now stream.Clock, _ stream.Output) error {
 	at := instant(now, t.state)
-	fired, err := t.timers.fire(at.Now)
-	if err != nil {
-		return err
-	}
-	for _, f := range fired {
-		d, err := t.device(f.name)
+	return t.timers.fire(at.Now, func(timer int64, name string) error {
+		d, err := t.device(name)
 		if err != nil {
 			return err
 		}
-		d.Tick(at, f.at, t.o.Model)
+		d.Tick(at, timer, t.o.Model)
 		t.mark(d)
-	}
-	return nil
+		return nil
+	})
 }
 
 // Due implements stream.Task.
@@ -137,19 +164,15 @@ func (t *profileTask) Due(now stream.Clock) bool { return t.timers.due(instant(n
 // lapsed, whose absences may have lasted too long, or of which something is too
 // old to matter; Flush looks at them.
 func (t *profileTask) Tick(now stream.Clock, _ stream.Output) error {
-	fired, err := t.timers.fire(instant(now, t.state).Now)
-	if err != nil {
-		return err
-	}
-	for _, f := range fired {
-		p, err := t.profileFor(f.name, math.MaxInt64)
+	return t.timers.fire(instant(now, t.state).Now, func(timer int64, name string) error {
+		p, err := t.profileFor(name, math.MaxInt64)
 		if err != nil {
 			return err
 		}
-		if p.timer == f.at {
+		if p.timer == timer {
 			p.timer = 0
 		}
 		t.mark(p)
-	}
-	return nil
+		return nil
+	})
 }
