@@ -27,5 +27,11 @@ func TestBacklogIsOver(t *testing.T) {
 	require.Equal(t, no(10), ask(make([]int, 10)...), "once")
 	b.add(backlogRate / 2)
 	b.add(backlogRate / 2)
-	require.Equal(t, []bool{false, false, false, true, false}, ask(0, 0, 0, 0, 0))
+	var after int
+	for !b.over() {
+		after++
+	}
+	require.Equal(t, backlogEvery, 10+1+after, "not soon after the one before")
+	require.Equal(t, no(100), ask(make([]int, 100)...))
+	require.Equal(t, []bool{false, false, false, true, false}, ask(backlogRate, 0, 0, 0, 0))
 }

@@ -9,6 +9,10 @@ func NewState(store Store) *State { return newState(store, &wirepb.PartitionMeta
 // Arrive notes the arrival of a record, Unix ms, of a state that no step runs.
 func (s *State) Arrive(at int64) { s.meta.RecordMs = max(s.meta.RecordMs, at) }
 
+// Drop forgets what the open transaction changed, as an abort does, of a state that no
+// step runs.
+func (s *State) Drop() { s.rollback() }
+
 // Fold makes what the open transaction changed part of the store, as a commit does,
 // of a state that no step runs. It returns the rows that changed.
 func (s *State) Fold() ([]Change, error) {

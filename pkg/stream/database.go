@@ -145,7 +145,8 @@ func databaseOptions(cache int64) *pebble.Options {
 	return o
 }
 
-// shed lets go of the blocks in memory.
+// shed lets go of the blocks in memory, filters and indexes with them: they come back
+// with the next reads.
 func (d *database) shed() { d.blocks.Reserve(int(d.blocks.MaxSize()))() }
 
 // check passes an error on and remembers if it says that the files are damaged.

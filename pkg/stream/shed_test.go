@@ -1,57 +1,52 @@
-package stream_test
+package stream
 
 import (
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/cairnhq/cairn/pkg/stream"
+	"github.com/cairnhq/cairn/pkg/wire/wirepb"
 )
 
-// shedder is a counter that counts how often it is told to shed, and how often it was
-// in the middle of a transaction then.
-type shedder struct {
-	stream.Task
+// trimmed is a task that counts what it is told.
+type trimmed struct {
+	Task
 
-	dirty        func() bool
-	shed, inside *atomic.Int64
+	trims, sheds int
 }
 
-func (s shedder) Trim() {}
+func (s *trimmed) Trim() { s.trims++ }
+func (s *trimmed) Shed() { s.sheds++ }
 
-func (s shedder) Shed() {
-	s.shed.Add(1)
-	if s.dirty() {
-		s.inside.Add(1)
-	}
-}
-
-// TestABacklogIsShed: tasks are told once, between transactions, when a backlog is
-// done, and not because of what trickles in.
+// TestABacklogIsShed: each task is told, once, when a backlog is done, and each second
+// to trim.
 func TestABacklogIsShed(t *testing.T) {
-	b := newBench(t)
-	var shed, inside atomic.Int64
-	b.task = &newTask{func(partition int32, st *stream.State) (stream.Task, error) {
-		task, err := newCounter(partition, st)
-		c, _ := task.(*counter)
-		return shedder{task, func() bool { return len(c.dirty) > 0 }, &shed, &inside}, err
-	}}
-	b.produce(60_000)
-	stop := b.start(false)
-	partitions := int64(3)
-	for range 20 { // more trickles in meanwhile
-		time.Sleep(300 * time.Millisecond)
-		b.produce(1)
+	s := &Step{parts: map[int32]*part{}}
+	var tasks []*trimmed
+	for p := range int32(3) {
+		task := &trimmed{}
+		s.parts[p] = &part{task: task, state: newState(NewMemoryStore(), &wirepb.PartitionMeta{})}
+		tasks = append(tasks, task)
 	}
-	require.Eventually(t, func() bool { return shed.Load() == partitions }, 20*time.Second, 100*time.Millisecond)
-	for range 20 {
-		time.Sleep(250 * time.Millisecond)
-		b.produce(1)
+	told := func(trims, sheds int) {
+		t.Helper()
+		for _, task := range tasks {
+			require.Equal(t, []int{trims, sheds}, []int{task.trims, task.sheds})
+		}
 	}
-	require.Equal(t, partitions, shed.Load(), "once")
-	require.Zero(t, inside.Load())
-	require.Eventually(t, func() bool { return b.wrong() == "" }, 20*time.Second, 100*time.Millisecond)
-	require.NoError(t, stop())
+	for range 10 {
+		s.backlog.add(backlogRate)
+		s.trim()
+	}
+	told(10, 0)
+	for range backlogQuiet - 1 {
+		s.trim()
+	}
+	told(10+backlogQuiet-1, 0)
+	s.trim()
+	told(10+backlogQuiet, 1)
+	for range 100 {
+		s.trim()
+	}
+	told(110+backlogQuiet, 1)
 }

@@ -148,8 +148,8 @@ func NewStep(o StepOptions) (*Step, error) {
 		kgo.ProducerBatchMaxBytes(MaxRecordBytes),
 		kgo.MaxBufferedRecords(200_000),
 		// Fetched ahead, compressed: a few times that once it is unpacked.
-		kgo.FetchMaxPartitionBytes(256<<10),
-		kgo.FetchMaxBytes(2<<20),
+		kgo.FetchMaxPartitionBytes(1<<20),
+		kgo.FetchMaxBytes(8<<20),
 		kgo.FetchMaxWait(fetchWait),
 		kgo.WithPools(&s.memory),
 		kgo.OnPartitionsAssigned(s.onAssigned),
@@ -213,9 +213,6 @@ func (s *Step) Run(ctx context.Context) error {
 		}
 		if ticking {
 			nextTick = time.Now().Add(tickEvery)
-			if s.due() { // there was no time for all: records have their turn, then it goes on
-				nextTick = time.Now().Add(s.o.CommitInterval)
-			}
 		}
 	}
 	return nil

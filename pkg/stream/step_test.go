@@ -1,7 +1,6 @@
 package stream_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -89,7 +88,6 @@ type bench struct {
 	sent map[string]int
 	dir  string // for state on disk; "": in memory
 	name string // of the instance
-	task *newTask
 	reg  *prometheus.Registry
 	core zapcore.Core
 	logs *observer.ObservedLogs
@@ -171,7 +169,7 @@ func (b *bench) start(again bool) (stop func() error) {
 func (b *bench) run(ctx context.Context) error {
 	s, err := stream.NewStep(stream.StepOptions{
 		Cluster: b.c, Namespace: "ns", Name: stream.GroupDevice, Input: stream.TopicRaw, InstanceID: b.name,
-		NewTask: cmp.Or(b.task, &newTask{newCounter}).make, CommitInterval: 10 * time.Millisecond, Registerer: &kept{b.reg},
+		NewTask: newCounter, CommitInterval: 10 * time.Millisecond, Registerer: &kept{b.reg},
 		Log:      zaptest.NewLogger(b.t, zaptest.WrapOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core { return zapcore.NewTee(c, b.core) }))),
 		StateDir: b.dir, StateCache: stream.MinStateCache,
 	})
@@ -185,11 +183,6 @@ func (b *bench) run(ctx context.Context) error {
 func (b *bench) watch() {
 	b.reg = prometheus.NewRegistry()
 	b.core, b.logs = observer.New(zap.InfoLevel)
-}
-
-// newTask makes tasks; nil stands for newCounter.
-type newTask struct {
-	make func(int32, *stream.State) (stream.Task, error)
 }
 
 // kept keeps the metrics of a step that has ended, until the next replaces them.

@@ -42,7 +42,7 @@ type Trimmer interface {
 	// Trim lets go of what was of no use since it was called before. It is called
 	// between transactions, about once a second.
 	Trim()
-	// Shed lets go of everything that the state has, too. It is called between
+	// Shed lets go of what was decoded from the state. It is called between
 	// transactions, when a backlog is done: what that left is scattered over memory that
 	// could not be given back otherwise, and little of it is asked for next.
 	Shed()

@@ -428,6 +428,8 @@ func (t *deviceTask) Committed() {
 	t.out.reset()
 }
 
+var _ stream.Trimmer = (*deviceTask)(nil)
+
 // Trim implements stream.Trimmer.
 func (t *deviceTask) Trim() { t.out.trim() }
 

@@ -325,6 +325,8 @@ func (t *profileTask) Committed() {
 	t.out.reset()
 }
 
+var _ stream.Trimmer = (*profileTask)(nil)
+
 // Trim implements stream.Trimmer.
 func (t *profileTask) Trim() { t.out.trim() }
 

@@ -62,11 +62,11 @@ func (t *timers) remove(at int64, name string) { t.state.Delete(t.timerKey(at, n
 
 func (t *timers) due(now int64) bool { return t.next <= now }
 
-// Bounds of a tick, so that its transaction stays short: how many timers it looks at,
-// and for how long it goes on. What fired may have to be read from the disk.
+// Bounds of a tick: how many timers it looks at, and for how long it goes on reading
+// what they are of, which may be on the disk.
 const (
 	perTick = 5_000
-	tickFor = 500 * time.Millisecond
+	tickFor = time.Second
 )
 
 // fire calls fn with the timers that are due, the earliest first, and takes them out.
@@ -83,8 +83,7 @@ func (t *timers) fire(now int64, fn func(at int64, name string) error) error {
 	return nil
 }
 
-// timersAtOnce is how many timers are listed before they are worked off: what that
-// changes may be timers, too.
+// timersAtOnce is how many timers are worked off between two looks at the clock.
 const timersAtOnce = 100
 
 // some fires so many timers at most, and returns how many.
@@ -164,7 +163,8 @@ func (t *profileTask) Due(now stream.Clock) bool { return t.timers.due(instant(n
 // lapsed, whose absences may have lasted too long, or of which something is too
 // old to matter; Flush looks at them.
 func (t *profileTask) Tick(now stream.Clock, _ stream.Output) error {
-	return t.timers.fire(instant(now, t.state).Now, func(timer int64, name string) error {
+	at := instant(now, t.state)
+	return t.timers.fire(at.Now, func(timer int64, name string) error {
 		p, err := t.profileFor(name, math.MaxInt64)
 		if err != nil {
 			return err
@@ -173,6 +173,9 @@ func (t *profileTask) Tick(now stream.Clock, _ stream.Output) error {
 			p.timer = 0
 		}
 		t.mark(p)
+		if p.NeedsPoints(t.o.Model, at) { // here, where it is timed
+			return t.complete(p)
+		}
 		return nil
 	})
 }
