@@ -36,7 +36,19 @@ type seen struct {
 	chunks  []*HashChunk
 	changed []*HashChunk        // since changes were last taken
 	index   map[uint64]struct{} // all hashes, once there are many
+	sketch  sketch              // of all hashes, once it is drawn
+	drawn   bool
 }
+
+// sketch tells most messages that are new from those that are known, without a look at
+// the chunks, each of which is somewhere else in memory: a Bloom filter with one hash,
+// right for 7 of 8 new ones when 64 are known.
+type sketch [8]uint64
+
+func (s *sketch) add(h uint64) { s[h>>6%uint64(len(s))] |= 1 << (h % 64) }
+
+// maybe is false for a hash that was never added.
+func (s *sketch) maybe(h uint64) bool { return s[h>>6%uint64(len(s))]&(1<<(h%64)) != 0 }
 
 // hashMessage is 64 bits of a message id. FNV alone leaves the high bits of
 // similar ids alike, hence the finaliser of splitmix64.
@@ -78,6 +90,7 @@ func (s *seen) add(t *Touchpoint, record int64) (known, full bool) {
 		last = next
 	}
 	last.Hashes = append(last.Hashes, h)
+	s.sketch.add(h)
 	last.Touched, last.Latest = max(last.Touched, record), max(last.Latest, t.Time)
 	if !last.changed {
 		last.changed = true
@@ -93,6 +106,12 @@ func (s *seen) has(h uint64) bool {
 	if s.index != nil {
 		_, ok := s.index[h]
 		return ok
+	}
+	if !s.drawn {
+		s.draw()
+	}
+	if !s.sketch.maybe(h) {
+		return false
 	}
 	n := 0
 	for _, c := range s.chunks {
@@ -112,6 +131,16 @@ func (s *seen) has(h uint64) bool {
 	return false
 }
 
+// draw adds the hashes of the chunks to the sketch.
+func (s *seen) draw() {
+	for _, c := range s.chunks {
+		for _, h := range c.Hashes {
+			s.sketch.add(h)
+		}
+	}
+	s.drawn = true
+}
+
 // evict drops the rows that are due at a record time, and returns them.
 func (s *seen) evict(record, keep int64) (gone []*HashChunk) {
 	s.chunks = slices.DeleteFunc(s.chunks, func(c *HashChunk) bool {
@@ -123,7 +152,7 @@ func (s *seen) evict(record, keep int64) (gone []*HashChunk) {
 		return true
 	})
 	if gone != nil {
-		s.index = nil
+		s.index, s.sketch, s.drawn = nil, sketch{}, false
 	}
 	return gone
 }

@@ -66,7 +66,9 @@ func (d *Device) Restore(s *Session) {
 }
 
 // RestoreHashes adds a stored row of hashes to a fresh state.
-func (d *Device) RestoreHashes(c *HashChunk) { d.seen.chunks = append(d.seen.chunks, c) }
+func (d *Device) RestoreHashes(c *HashChunk) {
+	d.seen.chunks, d.seen.drawn = append(d.seen.chunks, c), false
+}
 
 // Sessions are the identifier's sessions by start. The caller must not change them.
 func (d *Device) Sessions() []*Session { return d.sessions }
@@ -320,7 +322,7 @@ func (d *Device) arm(m *Model, c *DeviceChanges) (missing int64) {
 
 // Weight is about how much memory the decoded state takes, in bytes.
 func (d *Device) Weight() int {
-	n := 500 + 900*len(d.sessions)
+	n := 560 + 900*len(d.sessions)
 	for _, c := range d.seen.chunks {
 		n += 60 + 8*cap(c.Hashes)
 	}

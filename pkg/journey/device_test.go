@@ -181,6 +181,22 @@ func TestForgottenMessagesOfTheBusiness(t *testing.T) {
 	require.Equal(t, Evicted, k.device.Apply(mail(), m, start+day))
 }
 
+// TestWhatIsLeftIsStillKnown: when a row of messages is dropped, those of the others
+// still count once.
+func TestWhatIsLeftIsStillKnown(t *testing.T) {
+	m := short()
+	k := newKept()
+	require.Equal(t, Counted, k.device.Apply(seenAt("old", start), m, start))
+	next := start + day
+	require.Equal(t, Counted, k.device.Apply(seenAt("new", next), m, next))
+	k.commit(m)
+	require.Len(t, k.chunks, 2)
+	k.tick(at(next+m.SessionGap), m)
+	k.commit(m)
+	require.Len(t, k.chunks, 1)
+	require.Equal(t, Duplicate, k.device.Apply(seenAt("new", next), m, next+m.SessionGap))
+}
+
 // TestSessionsAreDroppedInTime: exactly when the newest arrival is later than the
 // session's last change + lateness + gap + 5 min, and only a closed one.
 func TestSessionsAreDroppedInTime(t *testing.T) {

@@ -33,12 +33,11 @@ const unpackedRatio = 6
 // GetDecompressBytes implements kgo.PoolDecompressBytes.
 func (c *recycler) GetDecompressBytes(packed []byte, codec kgo.CompressionCodecType) []byte {
 	n := unpackedRatio * len(packed)
-	least := n / 2 // what is too small grows, and comes back so
 	if known, err := s2.DecodedLen(packed); err == nil && codec == kgo.CodecSnappy {
-		n = min(known, largestBatch) // it may say anything: the decoder finds out
-		least = n
+		n = known
 	}
-	if b := c.bytes.take(least); b != nil {
+	n = min(n, largestBatch) // it may say anything: a decoder that needs more asks for it
+	if b := c.bytes.take(n); b != nil {
 		return b
 	}
 	return make([]byte, 0, (n+sizeStep-1)/sizeStep*sizeStep)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -71,6 +72,7 @@ type output struct {
 	ctx     context.Context //nolint:containedctx // lives as long as the step's loop
 	produce func(context.Context, *kgo.Record, func(*kgo.Record, error))
 	failed  atomic.Pointer[error] // since the transaction began
+	now     atomic.Int64          // Unix ms: the timestamp of records that bring none
 	promise func(*kgo.Record, error)
 }
 
@@ -81,7 +83,16 @@ func newOutput(ctx context.Context, produce func(context.Context, *kgo.Record, f
 }
 
 // Produce implements Output.
-func (o *output) Produce(r *kgo.Record) { o.produce(o.ctx, r, o.promise) }
+func (o *output) Produce(r *kgo.Record) {
+	if r.Timestamp.IsZero() {
+		r.Timestamp = time.UnixMilli(o.now.Load())
+	}
+	o.produce(o.ctx, r, o.promise)
+}
+
+// read notes the time. The client would look at the clock for each record, a hundredth
+// of what the steps do.
+func (o *output) read(now time.Time) { o.now.Store(now.UnixMilli()) }
 
 func (o *output) produced(r *kgo.Record, err error) {
 	if err != nil {
@@ -93,7 +104,10 @@ func (o *output) produced(r *kgo.Record, err error) {
 func (o *output) fail(err error) { o.failed.CompareAndSwap(nil, &err) }
 
 // begin forgets the last transaction's failure.
-func (o *output) begin() { o.failed.Store(nil) }
+func (o *output) begin(now time.Time) {
+	o.failed.Store(nil)
+	o.read(now)
+}
 
 // err is the failure of the transaction, complete once the client has flushed.
 func (o *output) err() error {

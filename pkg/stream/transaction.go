@@ -21,7 +21,7 @@ import (
 // commit interval is over, and commits.
 func (s *Step) transaction(ctx context.Context, fetches kgo.Fetches, ticking bool) error {
 	started := time.Now()
-	s.out.begin()
+	s.out.begin(started)
 	if err := s.sess.Begin(); err != nil {
 		return fmt.Errorf("%s step: begin: %w: %w", s.o.Name, ErrFenced, err)
 	}
@@ -58,6 +58,7 @@ func (s *Step) transaction(ctx context.Context, fetches kgo.Fetches, ticking boo
 // their timestamps are believed.
 func (s *Step) give(work *crew, fetches kgo.Fetches, latest int64) error {
 	now := time.Now()
+	s.out.read(now)
 	var unknown error
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		if len(f.Records) == 0 {
@@ -122,6 +123,7 @@ type flushedPart struct {
 // transaction, as soon as its records are processed. What it returns lists those that
 // have, once the work is finished.
 func (s *Step) conclude(work *crew, ticking bool) func() []*flushedPart {
+	s.out.read(time.Now())
 	var mu sync.Mutex
 	var out []*flushedPart
 	for _, p := range s.sorted() {
