@@ -30,7 +30,7 @@ SOAK ?= 30m
 
 # More flags for "go test", as in: make test GOTESTFLAGS='-run Late -v'
 GOTESTFLAGS ?=
-TIMEOUT     ?= 12m
+TIMEOUT     ?= 25m
 SKIPS       := $(CURDIR)/bin/skipped-tests.txt
 
 .PHONY: help

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/klauspost/compress/s2"
@@ -30,18 +31,27 @@ const (
 // does not say.
 const unpackedRatio = 6
 
-// GetDecompressBytes implements kgo.PoolDecompressBytes.
+// GetDecompressBytes implements kgo.PoolDecompressBytes. What it returns is the room to
+// begin with: a decoder that needs more makes its own, which comes back instead.
 func (c *recycler) GetDecompressBytes(packed []byte, codec kgo.CompressionCodecType) []byte {
 	n := unpackedRatio * len(packed)
-	if known, err := s2.DecodedLen(packed); err == nil && codec == kgo.CodecSnappy {
-		n = known
+	least := n / 2
+	if codec == kgo.CodecSnappy && !bytes.HasPrefix(packed, []byte(xerialMagic)) {
+		known, err := s2.DecodedLen(packed)
+		if err != nil || known > largestBatch {
+			return nil // the decoder complains, or makes what would not be kept
+		}
+		n, least = known, known
 	}
-	n = min(n, largestBatch) // it may say anything: a decoder that needs more asks for it
-	if b := c.bytes.take(n); b != nil {
+	if b := c.bytes.take(least); b != nil {
 		return b
 	}
 	return make([]byte, 0, (n+sizeStep-1)/sizeStep*sizeStep)
 }
+
+// xerialMagic begins what Java's writers pack with Snappy: blocks, without the length of
+// the whole.
+const xerialMagic = "\x82SNAPPY\x00"
 
 // sizeStep is what sizes of batches are rounded up to, so that more of them go into
 // the memory of others.
@@ -49,7 +59,7 @@ const sizeStep = 32 << 10
 
 // PutDecompressBytes implements kgo.PoolDecompressBytes.
 func (c *recycler) PutDecompressBytes(b []byte) {
-	if cap(b) <= largestBatch {
+	if cap(b) > 0 && cap(b) <= largestBatch {
 		c.bytes.put(b, keptBytes)
 	}
 }

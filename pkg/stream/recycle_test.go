@@ -3,6 +3,7 @@ package stream
 import (
 	"testing"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -33,6 +34,25 @@ func TestRecyclerIsBounded(t *testing.T) {
 	}
 	require.Zero(t, c.bytes.size)
 	require.NotEmpty(t, c.GetDecompressBytes(packed, kgo.CodecLz4)[:1])
+}
+
+// TestRoomForUnpacking: Snappy says how much, unless it is Java's; what would not be kept
+// is left to the decoder.
+func TestRoomForUnpacking(t *testing.T) {
+	c := &recycler{}
+	value := make([]byte, 100<<10)
+	packed := s2.EncodeSnappy(nil, value)
+	require.Equal(t, 128<<10, cap(c.GetDecompressBytes(packed, kgo.CodecSnappy)))
+	require.Less(t, unpackedRatio*len(packed), sizeStep)
+	require.Equal(t, sizeStep, cap(c.GetDecompressBytes(packed, kgo.CodecLz4)))
+
+	java := append([]byte("\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01"), make([]byte, 100_000)...)
+	require.GreaterOrEqual(t, cap(c.GetDecompressBytes(java, kgo.CodecSnappy)), unpackedRatio*len(java))
+
+	require.Nil(t, c.GetDecompressBytes(s2.EncodeSnappy(nil, make([]byte, largestBatch+1)), kgo.CodecSnappy))
+	require.Nil(t, c.GetDecompressBytes([]byte{0xff}, kgo.CodecSnappy), "it is none")
+	c.PutDecompressBytes(nil)
+	require.Empty(t, c.bytes.list, "what takes no room would never be let go of")
 }
 
 // TestRecyclerIsTrimmed: what was of use since the last trim is kept, all else goes.

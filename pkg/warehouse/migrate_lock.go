@@ -2,14 +2,12 @@ package warehouse
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
@@ -31,21 +29,26 @@ func lockSchema(ctx context.Context, conn driver.Conn, namespace string, expiry 
 	table := namespace + ".schema_lock"
 	host, _ := os.Hostname() // for people only
 	holder := strings.NewReplacer("'", "", `\`, "").Replace(fmt.Sprintf("Migrating: process %d of %s", os.Getpid(), host))
-	for {
-		err := conn.Exec(ctx, "CREATE TABLE "+table+" (x UInt8 COMMENT 'Nothing') ENGINE = Memory COMMENT '"+holder+"'")
+	create := "CREATE TABLE " + table + " (x UInt8 COMMENT 'Nothing') ENGINE = Memory COMMENT '" + holder + "'"
+	for held := false; ; {
+		err := conn.Exec(ctx, create)
 		if err == nil {
 			break
 		}
-		if e := (*clickhouse.Exception)(nil); !errors.As(err, &e) || e.Code != codeTableExists {
-			return nil, fmt.Errorf("lock the schema of %s: %w", namespace, err)
+		if code(err) == codeTableExists {
+			held = true
+			if err = breakLock(ctx, conn, namespace, expiry); err == nil {
+				select {
+				case <-ctx.Done():
+				case <-time.After(lockWait):
+				}
+			}
 		}
-		if err := breakLock(ctx, conn, namespace, expiry); err != nil {
-			return nil, err
-		}
-		select {
-		case <-ctx.Done():
+		switch {
+		case held && ctx.Err() != nil: // whatever it was doing when its time was over
 			return nil, fmt.Errorf("wait for another migration of %s (the table %s): %w", namespace, table, ctx.Err())
-		case <-time.After(lockWait):
+		case err != nil:
+			return nil, fmt.Errorf("lock the schema of %s: %w", namespace, err)
 		}
 	}
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -78,13 +81,13 @@ func breakLock(ctx context.Context, conn driver.Conn, namespace string, expiry t
 	rows, err := conn.Query(ctx, `SELECT toString(uuid) FROM system.tables
 		WHERE database = ? AND name = 'schema_lock' AND metadata_modification_time < now() - ?`, namespace, int64(expiry/time.Second))
 	if err != nil {
-		return fmt.Errorf("look at the lock of %s: %w", namespace, err)
+		return fmt.Errorf("look at the lock: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var id string
 		if err := rows.Scan(&id); err != nil {
-			return fmt.Errorf("look at the lock of %s: %w", namespace, err)
+			return fmt.Errorf("look at the lock: %w", err)
 		}
 		dead := namespace + ".schema_lock_" + strings.ReplaceAll(id, "-", "")
 		// It may fail because somebody else did it.
