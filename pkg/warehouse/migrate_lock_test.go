@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/stretchr/testify/require"
 
 	"github.com/cairnhq/cairn/pkg/testbed"
@@ -41,6 +42,28 @@ func TestMigrateWaitsForTheLock(t *testing.T) {
 	unlock()
 	require.NoError(t, <-done)
 	require.NotContains(t, h.tables(), h.ns+".schema_lock")
+}
+
+// slowLook is a connection whose queries take until the time is over.
+type slowLook struct{ driver.Conn }
+
+func (slowLook) Query(ctx context.Context, _ string, _ ...any) (driver.Rows, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Whose time is over while it looks at the lock says the same.
+func TestTheLockIsNamedWheneverTimeIsOver(t *testing.T) {
+	h := emptyHouse(t)
+	require.NoError(t, CreateDatabases(t.Context(), h.conn, h.ns))
+	unlock, err := lockSchema(t.Context(), h.conn, h.ns, lockExpiry)
+	require.NoError(t, err)
+	defer unlock()
+	short, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	_, err = lockSchema(short, slowLook{h.conn}, h.ns, lockExpiry)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, h.ns+".schema_lock")
 }
 
 // A lock whose holder died is broken, one that is held is not, however long.
